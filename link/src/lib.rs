@@ -1,0 +1,3 @@
+//! Mutually authenticated MQTT sessions, for the agent, the monitor and the operator alike.
+//!
+//! placeholder
