@@ -20,3 +20,5 @@ extern crate alloc;
 
 pub mod device;
 pub mod reading;
+#[cfg(feature = "sim")]
+pub mod sim;

@@ -1,3 +1,17 @@
 //! Mutually authenticated MQTT sessions, for the agent, the monitor and the operator alike.
 //!
-//! placeholder
+//! Owns the identity files, the TLS that is made of them and the one place that names `rumqttc`. Promises
+//! TLS 1.3 with a client certificate and a server verified against the pinned fleet CA, or no session.
+//! Refuses to resend, to queue or to reconnect: a session lives once, and its owner keeps the ledger.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`file`] | reading secrets only from files that others cannot read |
+//! | [`identity`] | CA, certificate and key of one party, and the TLS made of them |
+//! | [`session`] | one connection to a broker |
+//! | [`backoff`] | when to try again |
+
+pub mod backoff;
+pub mod file;
+pub mod identity;
+pub mod session;

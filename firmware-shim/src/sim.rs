@@ -1,0 +1,36 @@
+//! Simulated devices on simulated buses.
+//!
+//! Owns register-level chip models behind the embedded-hal traits, serial devices at byte level on a real
+//! pty, the simulated patient and the player of recordings. Promises that the drivers are the same ones
+//! that run on hardware, and that the same seed gives the same values. Refuses to know the time by itself:
+//! a [`World`] is given its clock.
+
+mod clock;
+
+use std::path::PathBuf;
+
+pub use clock::SimClock;
+
+/// What a simulated device lives in.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// Its time.
+    pub clock: SimClock,
+    /// Start of its random numbers.
+    pub seed: u64,
+    /// The patient it is attached to.
+    pub patient: Patient,
+    /// Takes the signal from a recording (header file, signal description) in place of the patient.
+    pub signal: Option<(PathBuf, Option<String>)>,
+}
+
+/// The simulated patient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patient {
+    /// Beats per minute.
+    pub heart_rate: u32,
+    /// Oxygen saturation, percent.
+    pub spo2: u32,
+    /// Body temperature, thousandths of a degree Celsius.
+    pub temperature_millicelsius: i32,
+}
