@@ -19,6 +19,9 @@
 extern crate alloc;
 
 pub mod device;
+pub mod drivers;
+#[cfg(feature = "linux")]
+pub mod linux;
 pub mod reading;
 #[cfg(feature = "sim")]
 pub mod sim;
