@@ -22,3 +22,5 @@ pub mod device;
 pub mod reading;
 #[cfg(feature = "sim")]
 pub mod sim;
+#[cfg(feature = "sim")]
+pub mod wfdb;
