@@ -25,3 +25,5 @@ pub mod linux;
 pub mod reading;
 #[cfg(feature = "sim")]
 pub mod sim;
+#[cfg(feature = "sim")]
+pub mod wfdb;
