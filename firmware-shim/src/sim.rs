@@ -5,11 +5,21 @@
 //! that run on hardware, and that the same seed gives the same values. Refuses to know the time by itself:
 //! a [`World`] is given its clock.
 
+mod bus;
 mod clock;
+mod max30102;
+mod pace;
+mod patient;
+mod source;
+#[cfg(test)]
+mod testing;
+mod tmp117;
 
 use std::path::PathBuf;
 
 pub use clock::SimClock;
+pub use max30102::max30102;
+pub use tmp117::tmp117;
 
 /// What a simulated device lives in.
 #[derive(Debug, Clone)]
