@@ -5,9 +5,11 @@
 //! that run on hardware, and that the same seed gives the same values. Refuses to know the time by itself:
 //! a [`World`] is given its clock.
 
+mod ads1292r;
 mod bus;
 mod clock;
 mod max30102;
+mod nonin;
 mod pace;
 mod patient;
 mod source;
@@ -17,8 +19,10 @@ mod tmp117;
 
 use std::path::PathBuf;
 
+pub use ads1292r::ads1292r;
 pub use clock::SimClock;
 pub use max30102::max30102;
+pub use nonin::nonin;
 pub use tmp117::tmp117;
 
 /// What a simulated device lives in.

@@ -77,10 +77,6 @@ impl Physiology {
         (110.0 - f64::from(self.patient.spo2)) / 25.0
     }
 
-    pub(super) const fn patient(&self) -> Patient {
-        self.patient
-    }
-
     /// Heart beats since time 0; the R wave stands in the middle of a beat.
     fn phase(&self, time: Duration) -> f64 {
         let frequency = f64::from(self.patient.heart_rate) / 60.0;

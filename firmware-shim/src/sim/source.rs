@@ -1,5 +1,6 @@
 //! Where a simulated sensor's signal comes from: the simulated patient, or one signal of a recording.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ pub(super) enum Source {
 /// One signal of a recording, held from sample to sample.
 #[derive(Debug)]
 pub(super) struct Recording {
+    path: PathBuf,
     record: Record,
     index: usize,
     signal: Signal,
@@ -82,17 +84,22 @@ impl Source {
             )));
         }
         let signal = signal.clone();
-        let over = Fault::new(
-            FaultKind::Ended,
-            format!("{}: the recording is over", path.display()),
-        );
-        ending.set(length(&signal), over);
+        ending.set(length(&signal), over(path));
         Ok(Self::Recording(Box::new(Recording {
+            path: path.clone(),
             record,
             index,
             signal,
             ending: ending.clone(),
         })))
+    }
+
+    /// The fault at the end of the signal.
+    pub(super) fn over(&self) -> Fault {
+        match self {
+            Self::Generator(_) => over(Path::new("the simulated patient")),
+            Self::Recording(recording) => over(&recording.path),
+        }
     }
 
     /// When the signal ends, if it does.
@@ -157,6 +164,13 @@ impl Recording {
             }
         }
     }
+}
+
+fn over(path: &Path) -> Fault {
+    Fault::new(
+        FaultKind::Ended,
+        format!("{}: the recording is over", path.display()),
+    )
 }
 
 fn length(signal: &Signal) -> Duration {
