@@ -181,7 +181,11 @@ impl Ads1292r {
 impl Chip for Ads1292r {
     fn power(&mut self) -> Result<(), Fault> {
         if self.source.is_none() {
-            self.source = Some(Source::open(&self.world, &ECG_UNITS, &self.ending)?);
+            self.source = Some(Source::open_to_its_end(
+                &self.world,
+                &ECG_UNITS,
+                &self.ending,
+            )?);
         }
         Ok(())
     }

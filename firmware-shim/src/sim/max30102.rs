@@ -152,7 +152,7 @@ impl Max30102 {
 impl Chip for Max30102 {
     fn power(&mut self) -> Result<(), Fault> {
         if self.source.is_none() {
-            self.source = Some(Source::open(&self.world, &[], &self.ending)?);
+            self.source = Some(Source::open_to_its_end(&self.world, &[], &self.ending)?);
         }
         Ok(())
     }

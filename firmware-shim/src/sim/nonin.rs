@@ -73,8 +73,8 @@ struct Oximeter {
 
 impl Oximeter {
     fn new(world: &World, ending: &Ending) -> Result<Self, Fault> {
-        // The line's own end comes when the last byte is written, not when the clock says so.
-        let source = Source::open(world, &[], &Ending::default())?;
+        // The line ends when its last byte is written, not when the clock passes the signal's end.
+        let source = Source::open(world, &[], ending)?;
         Ok(Self {
             source,
             world: world.clone(),
@@ -208,7 +208,9 @@ mod tests {
         of_stream
             .map(|reading| match reading.body {
                 Body::Numeric { value, .. } => value,
-                _ => panic!("{reading:?}"),
+                Body::Samples { .. } | Body::Absent { .. } | Body::Alarm { .. } => {
+                    panic!("{reading:?}")
+                }
             })
             .collect()
     }

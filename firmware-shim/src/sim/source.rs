@@ -31,10 +31,12 @@ pub(super) struct Recording {
 pub(super) struct Ending(Arc<Mutex<Option<(Duration, Fault)>>>);
 
 impl Ending {
-    /// Sets it, if it is not set yet.
+    /// Sets it; of two, the one that comes first stays.
     pub(super) fn set(&self, from: Duration, fault: Fault) {
         let mut ending = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        ending.get_or_insert((from, fault));
+        if ending.as_ref().is_none_or(|(held, _)| from < *held) {
+            *ending = Some((from, fault));
+        }
     }
 
     /// The fault, if its time has come.
@@ -50,7 +52,7 @@ impl Source {
     ///
     /// # Errors
     /// When the recording cannot be opened, has no such signal, or has it in another unit than one of
-    /// `units`; with no units any will do.
+    /// `units`; with no units any will do. A recording that cannot be read later on sets `ending`.
     pub(super) fn open(
         world: &World,
         units: &[(&str, f64)],
@@ -84,7 +86,6 @@ impl Source {
             )));
         }
         let signal = signal.clone();
-        ending.set(length(&signal), over(path));
         Ok(Self::Recording(Box::new(Recording {
             path: path.clone(),
             record,
@@ -92,6 +93,22 @@ impl Source {
             signal,
             ending: ending.clone(),
         })))
+    }
+
+    /// Opens what the world says, for a device that ends when the clock passes the signal's end.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(super) fn open_to_its_end(
+        world: &World,
+        units: &[(&str, f64)],
+        ending: &Ending,
+    ) -> Result<Self, Fault> {
+        let source = Self::open(world, units, ending)?;
+        if let Some(end) = source.end() {
+            ending.set(end, source.over());
+        }
+        Ok(source)
     }
 
     /// The fault at the end of the signal.
@@ -207,3 +224,6 @@ pub(super) const ECG_UNITS: [(&str, f64); 4] =
 /// How WFDB headers write degrees Celsius.
 pub(super) const TEMPERATURE_UNITS: [(&str, f64); 4] =
     [("degC", 1.0), ("C", 1.0), ("Cel", 1.0), ("deg_C", 1.0)];
+
+#[cfg(test)]
+mod tests;

@@ -108,7 +108,11 @@ impl Tmp117 {
 impl Chip for Tmp117 {
     fn power(&mut self) -> Result<(), Fault> {
         if self.source.is_none() {
-            self.source = Some(Source::open(&self.world, &TEMPERATURE_UNITS, &self.ending)?);
+            self.source = Some(Source::open_to_its_end(
+                &self.world,
+                &TEMPERATURE_UNITS,
+                &self.ending,
+            )?);
             self.restart();
         }
         Ok(())
