@@ -6,10 +6,12 @@
 //! a [`World`] is given its clock.
 
 mod clock;
+mod frontend;
 
 use std::path::PathBuf;
 
 pub use clock::SimClock;
+pub use frontend::frontend;
 
 /// What a simulated device lives in.
 #[derive(Debug, Clone)]
