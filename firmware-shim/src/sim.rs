@@ -8,6 +8,7 @@
 mod ads1292r;
 mod bus;
 mod clock;
+mod frontend;
 mod max30102;
 mod nonin;
 mod pace;
@@ -21,6 +22,7 @@ use std::path::PathBuf;
 
 pub use ads1292r::ads1292r;
 pub use clock::SimClock;
+pub use frontend::frontend;
 pub use max30102::max30102;
 pub use nonin::nonin;
 pub use tmp117::tmp117;

@@ -68,9 +68,11 @@ pub(super) fn times((numerator, denominator): (u64, u64), factor: u64) -> Option
 }
 
 /// The first convergent of the continued fraction of `numerator / denominator` that is less than one unit
-/// of the last digit (1 / `denominator`) away and so simple that chance hardly explains it: fractions up
-/// to denominator q lie about 1/q^2 apart, and the digits must be a hundred times finer than that.
+/// of the last digit (1 / `denominator`) away, or than a double can tell, and so simple that chance hardly
+/// explains it: fractions up to denominator q lie about 1/q^2 apart, and the digits must be a hundred times
+/// finer than that.
 fn rounded_fraction(numerator: u128, denominator: u128) -> Option<(u128, u128)> {
+    let tolerance = (numerator >> DOUBLE_BITS).max(1);
     let (mut above, mut below) = (numerator, denominator);
     let (mut previous, mut current) = ((0, 1), (1, 0));
     while below != 0 {
@@ -89,7 +91,7 @@ fn rounded_fraction(numerator: u128, denominator: u128) -> Option<(u128, u128)> 
             return None;
         }
         let distance = (numerator * bottom).abs_diff(top.checked_mul(denominator)?);
-        if top > 0 && distance < bottom {
+        if top > 0 && distance < bottom * tolerance {
             return Some(current);
         }
     }
@@ -105,6 +107,9 @@ fn greatest_common_divisor(mut a: u128, mut b: u128) -> u128 {
 
 /// Mantissas stay below this: 18 digits.
 const LARGEST: i64 = 1_000_000_000_000_000_000;
+
+/// A double keeps this many bits after its first.
+const DOUBLE_BITS: u32 = 52;
 
 #[cfg(test)]
 mod tests {
@@ -144,6 +149,8 @@ mod tests {
             assert_eq!(rate(text), Some((1, 60)), "{text}");
         }
         assert_eq!(rate("128.2051282051282"), Some((5_000, 39)));
+        // As programs write doubles that are not quite what they stand for.
+        assert_eq!(rate("33.333333333333336"), Some((100, 3)));
         assert_eq!(rate("249.99999999999997"), Some((250, 1)));
     }
 
