@@ -1,1 +1,31 @@
-//! placeholder
+//! The house in motion: real programs, a real broker and real files, for the tests beside this library.
+//!
+//! Owns processes, ports and folders of a test. Promises that whatever a test started is ended by its id,
+//! that nothing is waited for without a deadline, and that a test which fails prints what its programs
+//! said. Refuses to look inside the programs: they are run as they are delivered. A failure is a panic.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`folder`], [`port`], [`seed`], [`wait`] | room, ports, chance and patience |
+//! | [`program`] | one running process |
+//! | [`broker`], [`fleet`], [`monitor`], [`gateway`] | the parties |
+//! | [`ward`] | all of them, set up |
+//! | [`client`] | one MQTT client that does what a test tells it |
+//! | [`series`] | what the archive holds, sample by sample |
+//! | [`profile`], [`recording`], [`oximeter`] | what gateways measure |
+
+pub mod broker;
+pub mod client;
+pub mod fleet;
+pub mod folder;
+pub mod gateway;
+pub mod monitor;
+pub mod oximeter;
+pub mod port;
+pub mod profile;
+pub mod program;
+pub mod recording;
+pub mod seed;
+pub mod series;
+pub mod wait;
+pub mod ward;

@@ -1,0 +1,123 @@
+//! A fleet directory, made by the operator's program, and certificates that no operator would make.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use wardlink::pki::{Authority, Issued, Subject, Validity};
+use wardlink_link::file;
+
+use crate::program::{Said, ours, run, run_well};
+
+/// A fleet directory.
+#[derive(Debug)]
+pub struct Fleet(PathBuf);
+
+impl Fleet {
+    /// Makes one whose broker is called `localhost` and `127.0.0.1`.
+    #[track_caller]
+    #[must_use]
+    pub fn init(path: PathBuf) -> Self {
+        let names = ["--broker-name", "localhost", "--broker-name", "127.0.0.1"];
+        run_well(ours("wardlink").arg("init").arg("--fleet").arg(&path).args(names));
+        Self(path)
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// A path in it.
+    #[must_use]
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Enrols a gateway; `out` comes into being.
+    #[track_caller]
+    pub fn enrol(&self, gateway: &str, profile: &str, port: u16, out: &Path) {
+        let file = self.0.join(format!("{gateway}.profile.toml"));
+        fs::write(&file, profile).expect("the profile is written");
+        run_well(
+            ours("wardlink")
+                .args(["enrol", gateway, "--fleet"])
+                .arg(&self.0)
+                .arg("--out")
+                .arg(out)
+                .args(["--broker", &format!("localhost:{port}"), "--profile"])
+                .arg(&file),
+        );
+    }
+
+    /// Runs `wardlink profile push`.
+    #[track_caller]
+    pub fn push(&self, gateway: &str, port: u16, arguments: &[&str]) -> Said {
+        run(ours("wardlink")
+            .args(["profile", "push", "--gateway", gateway, "--fleet"])
+            .arg(&self.0)
+            .args(["--broker", &format!("localhost:{port}")])
+            .args(arguments))
+    }
+
+    /// The fleet's own authority, to issue what its program never would.
+    #[must_use]
+    pub fn authority(&self) -> Authority {
+        let text = |name: &str| fs::read_to_string(self.join(name)).expect(name);
+        Authority::from_pem(&text("ca.pem"), &text("ca.key")).expect("the fleet's authority")
+    }
+}
+
+/// An authority that no fleet knows.
+#[must_use]
+pub fn another_authority() -> Authority {
+    Authority::generate("another fleet", holds()).expect("an authority")
+}
+
+/// A client certificate.
+#[must_use]
+pub fn client(authority: &Authority, common_name: &str, validity: Validity) -> Issued {
+    let subject = Subject::Client(common_name.to_owned());
+    authority.issue(&subject, validity).expect("a certificate")
+}
+
+/// A server certificate that holds for one name.
+#[must_use]
+pub fn server(authority: &Authority, name: &str) -> Issued {
+    let subject = Subject::Server {
+        common_name: "broker".to_owned(),
+        names: vec![name.to_owned()],
+    };
+    authority.issue(&subject, holds()).expect("a certificate")
+}
+
+/// From now on for ten days.
+#[must_use]
+pub fn holds() -> Validity {
+    Validity::days_from(now(), 10).expect("ten days")
+}
+
+/// Ended four days ago.
+#[must_use]
+pub fn expired() -> Validity {
+    Validity::days_from(now() - 5 * 86_400, 1).expect("one day")
+}
+
+/// Writes a certificate and its key in place of what is there.
+pub fn install(issued: &Issued, certificate: &Path, key: &Path) {
+    for path in [certificate, key] {
+        if path.exists() {
+            fs::remove_file(path).expect("the old file goes away");
+        }
+    }
+    file::write(certificate, issued.certificate.as_bytes()).expect("certificate");
+    file::write_private(key, issued.key.as_bytes()).expect("key");
+}
+
+/// UTC, seconds since 1970-01-01.
+#[must_use]
+pub fn now() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    i64::try_from(now.as_secs()).expect("before the year 292277026596")
+}
