@@ -220,6 +220,11 @@ impl SpiChip for Ads1292r {
 }
 
 impl DataReady for Shared<Ads1292r> {
+    fn begin(&mut self) -> Result<(), Fault> {
+        self.lock().round = None;
+        Ok(())
+    }
+
     fn next(&mut self) -> Result<u64, Fault> {
         let mut chip = self.lock();
         let due = chip.due();
