@@ -7,26 +7,33 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-what=${1:?build or test}
+what=${1:?build, test or tools}
 target=aarch64-unknown-linux-gnu
 ceiling=$((6 << 20)) # bytes; docs/design.md
 
 if [ "${WARDLINK_SKIP_CROSS:-}" = 1 ]; then
-    echo "make cross $what: SKIPPED, because WARDLINK_SKIP_CROSS=1" >&2
+    echo "cross $what: SKIPPED, because WARDLINK_SKIP_CROSS=1" >&2
     exit 0
 fi
 
-packages=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross)
-[ "$what" = test ] && packages+=(qemu-user-static)
+tools=(
+    aarch64-linux-gnu-gcc=gcc-aarch64-linux-gnu
+    /usr/aarch64-linux-gnu/include/stdio.h=libc6-dev-arm64-cross
+)
+[ "$what" = build ] || tools+=(qemu-aarch64-static=qemu-user-static)
 cargo=(cargo)
 std=()
 if ! rustup target list --installed 2>/dev/null | grep -qx $target; then
-    packages+=(rustc-web cargo-web rust-web-src)
+    tools+=(
+        /usr/bin/rustc=rustc-web
+        /usr/bin/cargo=cargo-web
+        /usr/lib/rustlib/src/rust/library/std/Cargo.toml=rust-web-src
+    )
     export RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc RUSTC_BOOTSTRAP=1
     cargo=(/usr/bin/cargo)
-    std=(-Zbuild-std=std,panic_unwind,test)
+    std=("-Zbuild-std=std,panic_unwind,test")
 fi
-scripts/packages.sh "make cross" "${packages[@]}" || {
+scripts/packages.sh "make cross" "${tools[@]}" || {
     echo "(or: rustup target add $target; or set WARDLINK_SKIP_CROSS=1 to do without)" >&2
     exit 1
 }
@@ -47,8 +54,9 @@ build)
 test)
     "${cargo[@]}" test "${std[@]}" --locked --target $target -p wardlink-wire --lib --test contract
     ;;
+tools) ;;
 *)
-    echo "cross.sh: build or test, not $what" >&2
+    echo "cross.sh: build, test or tools, not $what" >&2
     exit 2
     ;;
 esac

@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# packages.sh WHY PACKAGE...: makes sure Debian packages are there. Installs them when it may (root), else
-# says what to install and fails. Starts no service: what is wanted here are programs and libraries.
+# packages.sh WHY PROBE=PACKAGE...: makes sure that programs (by name) and files (by path) are there, each with
+# the Debian package that brings it. Installs what is missing when it may (root), else says what to install and
+# fails. Starts no service: what is wanted here are programs and libraries.
 set -euo pipefail
+PATH=$PATH:/usr/sbin
 
 why=$1
 shift
 missing=()
-for package in "$@"; do
-    dpkg-query --show --showformat='${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
+for wanted in "$@"; do
+    command -v "${wanted%%=*}" >/dev/null || [ -e "${wanted%%=*}" ] || missing+=("${wanted#*=}")
 done
 [ ${#missing[@]} -eq 0 ] && exit 0
 

@@ -113,7 +113,7 @@ impl Settings {
             section.require("id", id, faults)
         });
         let broker = part(&mut root, "broker", faults, |section, faults| {
-            broker(section, folder, faults)
+            broker(section, folder, gateway.as_ref(), faults)
         });
         let monitor = part(&mut root, "monitor", faults, |section, faults| {
             monitor(section, folder, faults)
@@ -133,9 +133,6 @@ impl Settings {
             socket.map(|socket| folder.join(socket))
         });
         root.finish(faults);
-        if let (Some(gateway), Some(broker)) = (&gateway, &broker) {
-            files::check_identity(gateway, &broker.files, faults);
-        }
         schema?;
         Some(Self {
             gateway: gateway?,
@@ -162,7 +159,12 @@ fn part<T>(
     value
 }
 
-fn broker(section: &mut Section, folder: &Path, faults: &mut Faults) -> Option<Broker> {
+fn broker(
+    section: &mut Section,
+    folder: &Path,
+    gateway: Option<&GatewayId>,
+    faults: &mut Faults,
+) -> Option<Broker> {
     let host = section.text("host", faults);
     let host = section.require("host", host, faults);
     let port = section.integer("port", 1..=65_535, faults).unwrap_or(8883);
@@ -175,14 +177,16 @@ fn broker(section: &mut Section, folder: &Path, faults: &mut Faults) -> Option<B
         faults,
     );
     let in_flight = section.integer("in_flight", 1..=1000, faults).unwrap_or(32);
+    let files = identity::Files {
+        ca: ca?,
+        certificate: certificate?,
+        key: key?,
+    };
+    files::check_identity(gateway, &files, faults);
     Some(Broker {
         host: host?,
         port: u16::try_from(port).ok()?,
-        files: identity::Files {
-            ca: ca?,
-            certificate: certificate?,
-            key: key?,
-        },
+        files,
         keep_alive: keep_alive.unwrap_or(Duration::from_secs(30)),
         in_flight: u16::try_from(in_flight).ok()?,
     })

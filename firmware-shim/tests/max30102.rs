@@ -1,4 +1,5 @@
 //! MAX30102: exact bus transactions.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use embedded_hal::i2c::ErrorKind;
 use embedded_hal_mock::eh1::i2c::{Mock, Transaction};

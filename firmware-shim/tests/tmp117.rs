@@ -1,4 +1,5 @@
 //! TMP117: exact bus transactions.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::time::Duration;
 

@@ -17,13 +17,17 @@ pub(super) fn text(path: &Path) -> Result<String, Faults> {
     let mut faults = Faults::default();
     let text = match file::read(path) {
         Ok(bytes) => String::from_utf8(bytes).ok(),
+        Err(FileError::Io { error, .. }) => {
+            faults.note("", format!("cannot be read: {error}"));
+            return Err(faults);
+        }
         Err(error) => {
             faults.note("", error.to_string());
             return Err(faults);
         }
     };
     if text.is_none() {
-        faults.note("", format!("{}: not UTF-8 text", path.display()));
+        faults.note("", "not UTF-8 text");
     }
     faults.or(text)
 }
@@ -117,24 +121,25 @@ pub(super) fn profile(path: &Path, faults: &mut Faults) -> Option<Profile> {
 
 /// Whether certificate and key can be used and name this gateway. An expired one is no fault: recording
 /// goes on, and the link says so; but a check of the configuration warns of it.
-pub(super) fn check_identity(gateway: &GatewayId, files: &Files, faults: &mut Faults) {
-    match Identity::load(files) {
+pub(super) fn check_identity(gateway: Option<&GatewayId>, files: &Files, faults: &mut Faults) {
+    let identity = match Identity::load(files) {
+        Ok(identity) => identity,
         Err(error) => {
             let hint = "`wardlink enrol` writes a gateway's certificate, key and configuration";
             faults.note_with_hint("broker", error.to_string(), hint);
+            return;
         }
-        Ok(identity) if identity.common_name() != gateway.as_str() => faults.note_with_hint(
-            "gateway.id",
-            format!("{gateway} is not the name in the certificate"),
-            format!("the certificate is for {:?}", identity.common_name()),
-        ),
-        Ok(identity) => {
-            let now = clock::utc_seconds();
-            if identity.not_after() <= now {
-                tracing::warn!(certificate = %files.certificate.display(),
-                    "the certificate is expired: records are kept, but no broker will take them until it is renewed");
-            }
-        }
+    };
+    if let Some(gateway) = gateway.filter(|gateway| gateway.as_str() != identity.common_name()) {
+        let problem = format!("{gateway} is not the name in the certificate");
+        let hint = format!("the certificate is for {:?}", identity.common_name());
+        faults.note_with_hint("gateway.id", problem, hint);
+    }
+    if identity.not_after() <= clock::utc_seconds() {
+        tracing::warn!(
+            "{}: expired: records are kept, but no broker takes them until it is renewed",
+            files.certificate.display()
+        );
     }
 }
 

@@ -23,6 +23,12 @@ use crate::reading::{Absence, Decimal, Quality, Reading, Sampling, StreamKind, S
 
 /// What counts the edges of the chip's data-ready output.
 pub trait DataReady: Send {
+    /// Forgets all edges of before: conversions count from here on.
+    ///
+    /// # Errors
+    /// When edges cannot be counted any more.
+    fn begin(&mut self) -> Result<(), Fault>;
+
     /// How many conversions completed since the last call of either method. May wait for one, no longer
     /// than its own deadline. 0 ends the round: the caller gets its thread back.
     ///
@@ -150,7 +156,7 @@ where
         let mut ready = self.ready_port.open()?;
         chip::configure(&mut spi, self.rate).map_err(|error| error.fault(&self.name()))?;
         // Edges of before the reset are not of this measurement.
-        ready.meanwhile()?;
+        ready.begin()?;
         chip::start(&mut spi).map_err(|error| error.fault(&self.name()))?;
         self.wired = Some((spi, ready));
         Ok(())

@@ -60,15 +60,7 @@ where
         }
     }
 
-    fn configure(&mut self) -> Result<(), Fault> {
-        let rate = rate_code(self.rate).ok_or_else(|| {
-            let text = format!(
-                "{}: it cannot sample at {} Hz: choose 50, 100, 200 or 400",
-                self.name(),
-                self.rate
-            );
-            Fault::new(FaultKind::OtherDevice, text)
-        })?;
+    fn configure(&mut self, rate: u8) -> Result<(), Fault> {
         let [id] = self.read(PART_ID)?;
         if id != PART_ID_MAX30102 {
             let text = format!("{}: its id is {id:#04x}, a MAX30102 says 0x15", self.name());
@@ -181,8 +173,17 @@ where
     }
 
     fn start(&mut self) -> Result<(), Fault> {
+        self.bus = None;
+        let rate = rate_code(self.rate).ok_or_else(|| {
+            let text = format!(
+                "{}: it cannot sample at {} Hz: choose 50, 100, 200 or 400",
+                self.name(),
+                self.rate
+            );
+            Fault::new(FaultKind::Unopened, text)
+        })?;
         self.bus = Some(self.port.open()?);
-        self.configure().inspect_err(|_| self.bus = None)
+        self.configure(rate).inspect_err(|_| self.bus = None)
     }
 
     fn poll(&mut self, readings: &mut Vec<Reading>) -> Result<(), Fault> {

@@ -198,7 +198,7 @@ fn absent(reason: Absence, count: u64, raw: Option<i32>) -> Reading {
     Reading::good(0, body)
 }
 
-/// Table 7-3 of the data sheet.
+/// The registers used, from the data sheet's register map.
 #[derive(Debug, Clone, Copy)]
 #[repr(u8)]
 enum Register {

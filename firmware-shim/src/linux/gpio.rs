@@ -81,6 +81,17 @@ pub(super) struct EdgeLine {
 }
 
 impl DataReady for EdgeLine {
+    fn begin(&mut self) -> Result<(), Fault> {
+        while self.waits(Duration::ZERO)? {
+            self.handle
+                .get_event()
+                .map_err(|error| self.failed(&error))?;
+        }
+        self.edges.begin();
+        self.left = self.in_round;
+        Ok(())
+    }
+
     fn next(&mut self) -> Result<u64, Fault> {
         let Some(left) = self.left.checked_sub(1) else {
             self.left = self.in_round;

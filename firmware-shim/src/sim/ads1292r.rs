@@ -220,6 +220,11 @@ impl SpiChip for Ads1292r {
 }
 
 impl DataReady for Shared<Ads1292r> {
+    fn begin(&mut self) -> Result<(), Fault> {
+        self.lock().round = None;
+        Ok(())
+    }
+
     fn next(&mut self) -> Result<u64, Fault> {
         let mut chip = self.lock();
         let due = chip.due();
@@ -238,7 +243,7 @@ impl DataReady for Shared<Ads1292r> {
 }
 
 const REGISTERS: usize = 12;
-/// Table 16 of the data sheet.
+/// From ID to GPIO.
 const AT_RESET: [u8; REGISTERS] = [0x73, 0x02, 0x80, 0x10, 0, 0, 0, 0, 0, 0, 0x02, 0x0c];
 const ID: usize = 0x00;
 const CONFIG1: usize = 0x01;

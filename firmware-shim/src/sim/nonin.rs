@@ -191,6 +191,18 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_writer_has_ended_when_the_device_is_dropped() {
+        let hand = Hand::default();
+        let mut device = nonin(&world(&hand));
+        device.start().unwrap();
+        // More than the terminal holds, and nobody reads.
+        hand.advance(Duration::from_secs(600));
+        assert!(hand.holders() > 1);
+        drop(device);
+        assert_eq!(hand.holders(), 1);
+    }
+
     /// Polls until enough has come, then gives out the rest; fails after half a minute.
     fn poll_until(device: &mut dyn Device, enough: impl Fn(&[Reading]) -> bool) -> Vec<Reading> {
         let deadline = Instant::now() + Duration::from_secs(30);

@@ -12,6 +12,11 @@ use crate::reading::{Body, Reading};
 pub(super) struct Hand(Arc<AtomicU64>);
 
 impl Hand {
+    /// How many hold the clock, this hand included.
+    pub(super) fn holders(&self) -> usize {
+        Arc::strong_count(&self.0)
+    }
+
     pub(super) fn advance(&self, by: Duration) {
         let by = u64::try_from(by.as_nanos()).unwrap();
         self.0.fetch_add(by, Ordering::SeqCst);

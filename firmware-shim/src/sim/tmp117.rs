@@ -1,4 +1,4 @@
-//! A TMP117 as its registers show it (data sheet SNOSD82, chapter 7).
+//! A TMP117 as its registers show it (data sheet SNOSD82).
 //!
 //! The result register holds the newest conversion, as on the chip: a host that polls late misses the
 //! older ones, and none of them is owed to it.
@@ -158,7 +158,7 @@ impl I2cChip for Tmp117 {
     }
 }
 
-/// Table 7-7: the cycle is never shorter than the averaged conversions take.
+/// The cycle is never shorter than the averaged conversions take.
 fn cycle(configuration: u16) -> Duration {
     let asked = match configuration >> 7 & 0b111 {
         0 => 15_500,

@@ -1,5 +1,7 @@
 //! A writer of small WFDB records, independent of the reader: it packs bits where the reader slices bytes.
 
+#![allow(dead_code, reason = "each test uses its own part")]
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -155,13 +157,4 @@ pub(crate) fn encode(format: u32, samples: &[i32]) -> Vec<u8> {
 
 fn low_byte(value: i32) -> u8 {
     u8::try_from(value & 0xff).unwrap()
-}
-
-/// The lowest and the highest sample of a format; the lowest is its sign for a missing one.
-pub(crate) fn range(format: u32) -> (i32, i32) {
-    match format {
-        16 => (-32_768, 32_767),
-        80 => (-128, 127),
-        _ => (-2_048, 2_047),
-    }
 }

@@ -159,7 +159,8 @@ impl Error {
     pub(super) fn fault(&self, who: &str) -> Fault {
         let kind = match self {
             Self::Bus { .. } => FaultKind::Bus,
-            Self::Rate(_) | Self::OtherId(_) => FaultKind::OtherDevice,
+            Self::Rate(_) => FaultKind::Unopened,
+            Self::OtherId(_) => FaultKind::OtherDevice,
             Self::Settings(_) | Self::Pattern(_) => FaultKind::Garbled,
         };
         Fault::new(kind, format!("{who}: {self}"))

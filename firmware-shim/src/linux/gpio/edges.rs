@@ -17,6 +17,11 @@ impl Edges {
         }
     }
 
+    /// The next edge is the first: the time since the last one says nothing.
+    pub(super) fn begin(&mut self) {
+        self.last = None;
+    }
+
     /// How many conversions completed from the last edge to this one; at least this one.
     pub(super) fn count(&mut self, time: u64) -> u64 {
         let Some(last) = self.last.replace(time) else {
@@ -38,6 +43,14 @@ const MEMORY: u64 = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_restart_does_not_count_the_time_of_the_pause() {
+        let mut edges = Edges::at_rate(250);
+        edges.count(0);
+        edges.begin();
+        assert_eq!(edges.count(3_000_000_000), 1);
+    }
 
     #[test]
     fn dropped_edges_are_counted_on_a_clock_that_is_three_percent_off() {
