@@ -154,7 +154,7 @@ fn opened(
 }
 
 /// Reads what a gateway says of itself, far enough to know that it does.
-fn said<T: serde::de::DeserializeOwned>(
+fn said<T: serde::de::DeserializeOwned + serde::Serialize>(
     payload: &[u8],
     gateway: GatewayId,
     note: Note,
