@@ -103,7 +103,7 @@ fn signal_line(data: &str, file: &File, signal: &Signal) -> String {
     let checksum = (sum + 32_768).rem_euclid(65_536) - 32_768;
     let first = signal.samples.first().map_or(0, stored);
     let Signal { calibration, name, .. } = signal;
-    format!("{data} {format} {calibration} 0 0 {first} {checksum} 0 {name}\n")
+    format!("{data} {format} {calibration} 0 {first} {checksum} 0 {name}\n")
 }
 
 fn write_header(folder: &Path, name: &str, text: &str) -> PathBuf {
