@@ -1,6 +1,7 @@
 //! One MQTT client that does what a test tells it, as any party of the fleet or as none of it.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
@@ -47,7 +48,7 @@ impl Client {
         let options = Options {
             host: "localhost".to_owned(),
             port,
-            client_id: format!("test-{}-{port}", identity.common_name()),
+            client_id: format!("test-{}-{}", identity.common_name(), NEXT.fetch_add(1, Ordering::Relaxed)),
             // It runs only while a test waits for it, so it must not have to answer in between.
             keep_alive: Duration::from_secs(3600),
             clean: true,
@@ -59,10 +60,11 @@ impl Client {
     }
 
     /// Subscribes, and returns once the broker has answered.
-    #[track_caller]
-    pub fn subscribe(&self, filter: &str) {
-        let subscribed = self.runtime.block_on(self.session.subscribe(&[filter.to_owned()]));
-        subscribed.unwrap_or_else(|error| panic!("{filter}: {error}"));
+    ///
+    /// # Errors
+    /// When the broker refuses. One that does not may still let nothing through.
+    pub fn subscribe(&self, filter: &str) -> Result<(), SessionError> {
+        self.runtime.block_on(self.session.subscribe(&[filter.to_owned()]))
     }
 
     /// Publishes, and returns once the broker has answered. What it did with it is another question.
@@ -101,6 +103,9 @@ impl Client {
         }
     }
 }
+
+/// Two clients of one party are two to the broker.
+static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// The TLS files of a gateway.
 #[must_use]

@@ -11,6 +11,7 @@
 //! | [`broker`], [`fleet`], [`monitor`], [`gateway`] | the parties |
 //! | [`ward`] | all of them, set up |
 //! | [`client`] | one MQTT client that does what a test tells it |
+//! | [`impostor`] | something on the port of the broker that is none |
 //! | [`series`] | what the archive holds, sample by sample |
 //! | [`profile`], [`recording`], [`oximeter`] | what gateways measure |
 
@@ -19,6 +20,7 @@ pub mod client;
 pub mod fleet;
 pub mod folder;
 pub mod gateway;
+pub mod impostor;
 pub mod monitor;
 pub mod oximeter;
 pub mod port;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use wardlink::archive::{Archive, ArchiveError};
 use wardlink_wire::decimal::Decimal;
 use wardlink_wire::record::{Absence, Body, EventKind, Gap, Record};
-use wardlink_wire::stream::Stream;
+use wardlink_wire::stream::{Ratio, Stream};
 
 /// One sample: its raw value, or why there is none.
 pub type Sample = Result<i32, Absence>;
@@ -24,6 +24,8 @@ pub struct Measurement {
     runs: Vec<(u64, Vec<Sample>)>,
     /// Whether every record of it is marked as simulated.
     pub simulated: bool,
+    /// Samples per second.
+    pub rate: Option<Ratio>,
 }
 
 impl Measurement {
@@ -66,6 +68,7 @@ pub fn measurements(archive: &Archive, device: &str) -> Vec<Measurement> {
             since_ns: stream.since_ns,
             runs: Vec::new(),
             simulated: true,
+            rate: stream.sampling.map(|sampling| sampling.rate),
         });
         entry.simulated &= record.quality.says(wardlink_wire::record::Quality::SIMULATED);
         entry.runs.push((first, samples));
