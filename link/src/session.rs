@@ -294,7 +294,7 @@ fn remedy(words: &str) -> &'static str {
             " (the broker's certificate is not from the fleet CA)",
         ),
         (
-            "NotValidForName",
+            "not valid for name",
             " (the broker's certificate does not carry the configured host name)",
         ),
         (
@@ -310,11 +310,11 @@ fn remedy(words: &str) -> &'static str {
             " (the broker does not know the CA of this certificate)",
         ),
         (
-            "NotValidYet",
-            " (certificate not yet valid: check this machine's clock)",
+            "certificate not valid yet",
+            " (the broker's certificate is not valid yet: check this machine's clock)",
         ),
         (
-            "Expired",
+            "certificate expired",
             " (the broker's certificate is expired, or this machine's clock is wrong)",
         ),
     ];

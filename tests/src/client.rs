@@ -84,12 +84,13 @@ impl Client {
     /// The next message: topic and payload.
     #[track_caller]
     pub fn next(&mut self) -> (String, Vec<u8>) {
-        let heard = self.runtime.block_on(timeout(wait::LONG, async {
-            let incoming = self.session.next().await?;
-            self.session.acknowledge(&incoming)?;
+        let session = &mut self.session;
+        let heard = self.runtime.block_on(async {
+            let incoming = timeout(wait::LONG, session.next()).await.expect("no message came")?;
+            session.acknowledge(&incoming)?;
             Ok::<_, SessionError>((incoming.topic, incoming.payload))
-        }));
-        heard.expect("no message came").expect("the session holds")
+        });
+        heard.expect("the session holds")
     }
 
     /// The next message of one topic, whatever comes before it.

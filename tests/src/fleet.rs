@@ -84,12 +84,12 @@ pub fn client(authority: &Authority, common_name: &str, validity: Validity) -> I
 
 /// A server certificate that holds for one name.
 #[must_use]
-pub fn server(authority: &Authority, name: &str) -> Issued {
+pub fn server(authority: &Authority, name: &str, validity: Validity) -> Issued {
     let subject = Subject::Server {
         common_name: "broker".to_owned(),
         names: vec![name.to_owned()],
     };
-    authority.issue(&subject, holds()).expect("a certificate")
+    authority.issue(&subject, validity).expect("a certificate")
 }
 
 /// From now on for ten days.

@@ -11,6 +11,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
+use wardlink::pki::{Authority, Issued};
 use wardlink_link::identity::Files;
 use wardlink_tests::client::{Client, gateway_files, topic};
 use wardlink_tests::fleet::{self, another_authority, install};
@@ -53,32 +54,35 @@ fn the_broker_turns_away_a_certificate_of_another_fleet() {
 
 #[test]
 fn a_broker_of_another_fleet_gets_nothing_and_nothing_is_lost() {
-    let issued = fleet::server(&another_authority(), "localhost");
-    distrusts(&issued, "is not from the fleet CA", |_| None);
+    distrusts("is not from the fleet CA", |_| {
+        fleet::server(&another_authority(), "localhost", fleet::holds())
+    });
 }
 
 #[test]
 fn a_broker_under_another_name_gets_nothing_and_nothing_is_lost() {
-    let elsewhere = |ward: &Ward| Some(fleet::server(&ward.fleet.authority(), "elsewhere.example"));
-    let unused = fleet::server(&another_authority(), "localhost");
-    distrusts(&unused, "does not carry the configured host name", elsewhere);
+    distrusts("does not carry the configured host name", |authority| {
+        fleet::server(authority, "elsewhere.example", fleet::holds())
+    });
+}
+
+#[test]
+fn a_broker_whose_certificate_is_expired_gets_nothing_and_nothing_is_lost() {
+    distrusts("the broker's certificate is expired", |authority| {
+        fleet::server(authority, "localhost", fleet::expired())
+    });
 }
 
 /// The agent keeps recording while the broker shows a wrong certificate, says what is wrong, and delivers
 /// everything once the right one is back.
-fn distrusts(
-    wrong: &wardlink::pki::Issued,
-    words: &str,
-    instead: impl Fn(&Ward) -> Option<wardlink::pki::Issued>,
-) {
+fn distrusts(words: &str, wrong: impl FnOnce(&Authority) -> Issued) {
     let mut ward = Ward::open();
-    let own = instead(&ward);
-    let wrong = own.as_ref().unwrap_or(wrong);
     let other = ward.folder.join("other");
     fs::create_dir(&other).expect("a folder");
     // It still asks for certificates of the fleet, so that nothing but its own is wrong.
     fs::copy(ward.fleet.join("ca.pem"), other.join("ca.pem")).expect("the fleet's CA");
-    install(wrong, &other.join("broker.pem"), &other.join("broker.key"));
+    let wrong = wrong(&ward.fleet.authority());
+    install(&wrong, &other.join("broker.pem"), &other.join("broker.key"));
     ward.broker.stop();
     ward.broker.configure(&other);
     ward.broker.come_back();
