@@ -230,7 +230,7 @@ fn a_missing_sample_leaves_a_hole_of_its_own_size() {
     let values = [1, -2_048, 3, 0, -2_048, -2_048, -2_048, 8, 9, -2_048];
     let group = Group::new("r.dat", 212, &[Stored::new("II", PLAIN, &values)]);
     let path = write(folder.path(), "r", "10", &[group]);
-    write_header(folder.path(), "long", "long/2 1 10 25\nr 10\n~ 15\n");
+    write_header(folder.path(), "long", "long/3 1 10 25\n~ 3\nr 10\n~ 12\n");
     let stage = Stage::new(1.0);
     let mut device = frontend(&stage.world(), &path.with_file_name("long"));
     device.start().unwrap();
@@ -239,15 +239,16 @@ fn a_missing_sample_leaves_a_hole_of_its_own_size() {
     assert_eq!(
         polled(&mut *device).0,
         [
-            samples(0, [1]),
-            missing(1, 1, Some(-2_048)),
-            // In a waveform 0 is a value.
-            samples(2, [3, 0]),
-            missing(4, 3, Some(-2_048)),
-            samples(7, [8, 9]),
-            missing(9, 1, Some(-2_048)),
             // Where nothing was recorded, nothing stands in for it.
-            missing(10, 10, None),
+            missing(0, 3, None),
+            samples(3, [1]),
+            missing(4, 1, Some(-2_048)),
+            // In a waveform 0 is a value.
+            samples(5, [3, 0]),
+            missing(7, 3, Some(-2_048)),
+            samples(10, [8, 9]),
+            missing(12, 1, Some(-2_048)),
+            missing(13, 7, None),
             missing(20, 5, None),
         ]
     );

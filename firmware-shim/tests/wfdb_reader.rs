@@ -493,6 +493,7 @@ const FAULTS: &[(&str, &str)] = &[
     ),
     ("r 1 250 4\nd 16\n", "d holds 6 bytes, but line 2 of"),
     ("r 1 250 4\nd 212+1\n", "promises at least 7"),
+    ("r 1 250 5\nd 212\n", "promises at least 8"),
     (
         "r 1 250 9223372036854775807\nd 16\n",
         "line 2: more samples than a file can hold",
