@@ -270,6 +270,9 @@ fn explain(error: &ConnectionError) -> SessionError {
         return SessionError::Over;
     }
     let mut words = error.to_string();
+    if words.contains(UNFINISHED) {
+        return SessionError::Broken("the broker closed the connection".to_owned());
+    }
     let mut source = error.source();
     while let Some(cause) = source {
         let said = cause.to_string();
@@ -345,6 +348,8 @@ pub enum SessionError {
     Over,
 }
 
+/// What rustls says of a peer that ends TCP without ending TLS, as every killed broker does.
+const UNFINISHED: &str = "without sending TLS close_notify";
 const CONNECT: Duration = Duration::from_secs(10);
 const CLOSE: Duration = Duration::from_secs(2);
 /// Messages that may wait on either side of the client before somebody has to wait.
