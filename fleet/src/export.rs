@@ -14,8 +14,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-pub use files::Written;
 use files::Names;
+pub use files::Written;
 use readings::ReadingWriter;
 use samples::SampleWriter;
 use wardlink_wire::id::GatewayId;
@@ -46,7 +46,12 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), ExportError
     let archive = Archive::read_only(&arguments.data)?;
     let written = export(&archive, arguments.gateway.as_ref(), &arguments.csv)?;
     for file in written {
-        writeln!(out, "{:>10} lines  {}", file.lines, arguments.csv.join(&file.name).display())?;
+        writeln!(
+            out,
+            "{:>10} lines  {}",
+            file.lines,
+            arguments.csv.join(&file.name).display()
+        )?;
     }
     Ok(())
 }

@@ -77,10 +77,15 @@ pub async fn run(arguments: &RunArguments, stop: CancellationToken) -> Result<()
         Some(broker) => broker.clone(),
         None => fleet.settings()?.broker,
     };
-    let folder = arguments.identity.clone().unwrap_or_else(|| fleet.monitor());
+    let folder = arguments
+        .identity
+        .clone()
+        .unwrap_or_else(|| fleet.monitor());
     let credentials = Credentials::load(&folder)?;
     let archive = Archive::open(&data)?;
-    Service::new(credentials, broker, data, archive)?.run(stop).await;
+    Service::new(credentials, broker, data, archive)?
+        .run(stop)
+        .await;
     Ok(())
 }
 

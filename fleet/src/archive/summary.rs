@@ -97,14 +97,18 @@ impl Archive {
             summary.newest_ns = summary.newest_ns.max(lane.newest_ns);
         }
         summary.refused = summary.refusals.iter().map(|(_, count)| count).sum();
-        summary.receipts = summary.gateways.iter().map(|gateway| gateway.receipts).sum();
+        summary.receipts = summary
+            .gateways
+            .iter()
+            .map(|gateway| gateway.receipts)
+            .sum();
         Ok(summary)
     }
 
     fn gateway_summaries(&self) -> Result<Vec<GatewaySummary>, ArchiveError> {
-        let mut find = self
-            .connection
-            .prepare_cached("SELECT name, receipts, receipt_ns, state FROM gateway ORDER BY name")?;
+        let mut find = self.connection.prepare_cached(
+            "SELECT name, receipts, receipt_ns, state FROM gateway ORDER BY name",
+        )?;
         let mut rows = find.query([])?;
         let mut gateways = Vec::new();
         while let Some(row) = rows.next()? {
