@@ -206,6 +206,6 @@ impl Verdict for EnrolError {
 const EXAMPLES: &str = "\
 Examples:
   wardlink enrol gw-0001
-  wardlink enrol gw-0002 --profile icu.toml --broker broker.ward7.example:8883 --out /media/usb/gw-0002
+  wardlink enrol gw-0002 --profile icu.toml --broker broker.example:8883 --out /media/usb/gw-0002
 
 The directory holds secrets (gateway.key, payload.key, store.key). A gateway is enrolled once.";

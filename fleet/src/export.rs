@@ -153,9 +153,11 @@ Examples:
   wardlink monitor export --data monitor-data --csv out
   wardlink monitor export --data monitor-data --csv out --gateway gw-0001
 
-Sampled streams (index,raw,status): one line per sample. The status is `valid`, the reason why there is no
-value (`lead-off`, `missing-sample`, ...), or `gap`, with its cause where it is known (`gap:store-full`);
-quality flags follow (`valid+artefact`). A measurement that starts again goes to <device>.<stream>.2.csv.
+Sampled streams (index,raw,status): one line per sample. The status is `valid`, the reason why
+there is no value (`lead-off`, `missing-sample`, ...), or `gap`, with its cause where it is known
+(`gap:store-full`); quality flags follow (`valid+artefact`). A measurement that starts again goes
+to <device>.<stream>.2.csv. What such a stream says without an index, and gap records, are in
+<device>.<stream>.unindexed.csv.
 Other streams (sequence,utc,value,unit,status): one line per record.";
 
 #[cfg(test)]

@@ -144,9 +144,9 @@ impl Verdict for MonitorError {
 const EXAMPLES: &str = "\
 Examples:
   wardlink monitor --data monitor-data
-  wardlink monitor --identity /etc/wardlink/monitor --broker broker.ward7.example --data /var/lib/wardlink
+  wardlink monitor --data monitor-data --identity /etc/wardlink/monitor --broker broker.example
   wardlink monitor show --data monitor-data
   wardlink monitor export --data monitor-data --csv out
 
-Runs until it is interrupted (ctrl-C or SIGTERM). Gateways delete a reading only after the monitor has said,
-signed, that it is committed here.";
+Runs until it is interrupted (ctrl-C or SIGTERM). Gateways delete a reading only after the
+monitor has said, signed, that it is committed here.";

@@ -292,6 +292,20 @@ fn refused_messages_are_all_counted_and_only_the_newest_kept() {
 }
 
 #[test]
+fn a_record_stored_twice_would_be_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut archive = Archive::open(folder.path()).unwrap();
+    put(&mut archive, &batch(1, 0, 9));
+    put(&mut archive, &batch(1, 5, 12));
+    assert_eq!(archive.stored_twice().unwrap(), 0);
+    let loosen = "CREATE TABLE loose AS SELECT * FROM record; DROP TABLE record;
+                  ALTER TABLE loose RENAME TO record;
+                  INSERT INTO record SELECT * FROM record WHERE sequence IN (3, 4);";
+    archive.connection.execute_batch(loosen).unwrap();
+    assert_eq!(archive.stored_twice().unwrap(), 2);
+}
+
+#[test]
 fn a_receipt_stays_small_and_tells_again_what_is_sent_again() {
     let folder = tempfile::tempdir().unwrap();
     let mut archive = Archive::open(folder.path()).unwrap();
