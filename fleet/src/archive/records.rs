@@ -103,8 +103,7 @@ impl Archive {
         let mut rows = find.query([stream.id]).map_err(lost)?;
         let mut open: Option<(i64, Batch)> = None;
         while let Some(row) = rows.next().map_err(lost)? {
-            let (lane, sequence, id): (i64, i64, i64) =
-                row.try_into().map_err(lost)?;
+            let (lane, sequence, id): (i64, i64, i64) = row.try_into().map_err(lost)?;
             if open.as_ref().is_none_or(|(current, _)| *current != id) {
                 open = Some((id, self.batch(id)?));
             }
@@ -140,7 +139,12 @@ impl Archive {
         )?;
         let place = |sequence: Sequence| i64::try_from(sequence.0).unwrap_or(i64::MAX);
         let found = find.query_map(
-            params![before.lane, place(before.sequence), place(after.sequence), stream.id],
+            params![
+                before.lane,
+                place(before.sequence),
+                place(after.sequence),
+                stream.id
+            ],
             |row| row.get(0),
         )?;
         Ok(found.collect::<Result<_, _>>()?)

@@ -27,7 +27,11 @@ struct Measurement {
 }
 
 impl<'a> SampleWriter<'a> {
-    pub(super) const fn new(archive: &'a Archive, stream: &'a StreamKey, parts: Vec<&'a str>) -> Self {
+    pub(super) const fn new(
+        archive: &'a Archive,
+        stream: &'a StreamKey,
+        parts: Vec<&'a str>,
+    ) -> Self {
         Self {
             archive,
             stream,
@@ -61,7 +65,9 @@ impl<'a> SampleWriter<'a> {
             }
         };
         if measurement.next < first {
-            let causes = self.archive.causes(self.stream, measurement.last, held.place)?;
+            let causes = self
+                .archive
+                .causes(self.stream, measurement.last, held.place)?;
             let status = words::missing(&causes);
             for index in measurement.next..first {
                 measurement.file.line(format_args!("{index},,{status}"))?;
@@ -128,7 +134,10 @@ fn lines(file: &mut CsvFile, record: &Record, first: u64) -> Result<(), ExportEr
     match &record.body {
         Body::Numeric(numeric) => {
             let raw = numeric.raw.map(|raw| raw.to_string()).unwrap_or_default();
-            file.line(format_args!("{first},{raw},{}", words::value(record.quality)))
+            file.line(format_args!(
+                "{first},{raw},{}",
+                words::value(record.quality)
+            ))
         }
         Body::Samples(block) => {
             let status = words::value(record.quality);
