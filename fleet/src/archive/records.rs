@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 use wardlink_wire::batch::Batch;
-use wardlink_wire::id::{BootId, DeviceId, Epoch, GatewayId};
+use wardlink_wire::id::{DeviceId, Epoch, GatewayId};
 use wardlink_wire::record::Record;
 use wardlink_wire::sequence::Sequence;
 use wardlink_wire::stream::Stream;
@@ -40,8 +40,8 @@ pub struct HeldRecord<'a> {
 pub struct Place {
     /// Which store gave the sequence.
     pub epoch: Epoch,
-    /// Which boot monotonic times belong to.
-    pub boot: BootId,
+    /// When the measurement that it belongs to began, UTC, nanoseconds since 1970-01-01.
+    pub since_ns: i64,
     /// The place in its lane.
     pub sequence: Sequence,
     lane: i64,
@@ -167,15 +167,16 @@ fn held_record(batch: &Batch, lane: i64, sequence: i64) -> Option<HeldRecord<'_>
     let sequence = Sequence(u64::try_from(sequence).ok()?);
     let place = usize::try_from(sequence.0.checked_sub(batch.first.0)?).ok()?;
     let record = batch.records.get(place)?;
+    let stream = batch.stream_of(record)?;
     let place = Place {
         epoch: batch.epoch,
-        boot: batch.boot,
+        since_ns: stream.since_ns,
         sequence,
         lane,
     };
     Some(HeldRecord {
         place,
-        stream: batch.stream_of(record)?,
+        stream,
         record,
     })
 }

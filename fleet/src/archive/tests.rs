@@ -37,6 +37,7 @@ fn stream(number: u32) -> Stream {
         kind: StreamKind::Numeric,
         sampling: None,
         simulated: false,
+        since_ns: 0,
     }
 }
 

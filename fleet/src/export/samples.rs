@@ -1,8 +1,8 @@
 //! A sampled stream as lines of `index,raw,status`, one for every sample.
 //!
 //! Promises a line for every index from the first to the last held: a value, a stated absence, or a gap.
-//! Indexes count from the start of a measurement, so one that starts again (the count goes back, another
-//! boot, another store) begins another file.
+//! Indexes count from the start of a measurement, so one that starts again (a device started anew, another
+//! store) begins another file.
 
 use wardlink_wire::record::{Body, Record};
 
@@ -53,7 +53,7 @@ impl<'a> SampleWriter<'a> {
         };
         let continues = |measurement: &Measurement| {
             let last = measurement.last;
-            (last.epoch, last.boot) == (held.place.epoch, held.place.boot)
+            (last.epoch, last.since_ns) == (held.place.epoch, held.place.since_ns)
                 && first >= measurement.next
                 && first - measurement.next <= LONGEST_GAP
         };

@@ -47,6 +47,7 @@ impl Fixture {
             kind: StreamKind::Numeric,
             sampling,
             simulated: false,
+            since_ns: i64::from(boot),
         };
         let batch = Batch {
             schema: wardlink_wire::SCHEMA,

@@ -134,7 +134,7 @@ impl Service {
             will: None,
         };
         let unreachable = |error| ServiceError::Broker(broker.clone(), error);
-        let session = Session::open(&self.credentials.identity, options)
+        let mut session = Session::open(&self.credentials.identity, options)
             .await
             .map_err(unreachable)?;
         // Also when the broker kept the session: a broker that was killed may have kept less than it says.

@@ -56,6 +56,7 @@ fn batch(first: u64, value: i64) -> Batch {
             kind: StreamKind::Numeric,
             sampling: None,
             simulated: false,
+            since_ns: 0,
         }],
         records: vec![record; 3],
     }
