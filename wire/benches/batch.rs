@@ -21,7 +21,7 @@ fn main() {
 const SIZES: [usize; 3] = [1, 16, 256];
 
 #[divan::bench(args = SIZES)]
-fn encode_vitals(bencher: Bencher, records: usize) {
+fn encode_vitals(bencher: Bencher<'_, '_>, records: usize) {
     let batch = vitals(records);
     bencher
         .counter(ItemsCount::new(records))
@@ -29,7 +29,7 @@ fn encode_vitals(bencher: Bencher, records: usize) {
 }
 
 #[divan::bench(args = SIZES)]
-fn decode_vitals(bencher: Bencher, records: usize) {
+fn decode_vitals(bencher: Bencher<'_, '_>, records: usize) {
     let bytes = vitals(records).encode().unwrap_or_default();
     bencher
         .counter(ItemsCount::new(records))
@@ -38,7 +38,7 @@ fn decode_vitals(bencher: Bencher, records: usize) {
 
 /// Blocks of one second of one lead at 250 Hz.
 #[divan::bench(args = SIZES)]
-fn encode_waves(bencher: Bencher, blocks: usize) {
+fn encode_waves(bencher: Bencher<'_, '_>, blocks: usize) {
     let batch = waves(blocks);
     bencher
         .counter(ItemsCount::new(blocks))
@@ -46,7 +46,7 @@ fn encode_waves(bencher: Bencher, blocks: usize) {
 }
 
 #[divan::bench(args = SIZES)]
-fn seal_waves(bencher: Bencher, blocks: usize) {
+fn seal_waves(bencher: Bencher<'_, '_>, blocks: usize) {
     let batch = waves(blocks);
     let bytes = batch.encode().unwrap_or_default();
     let key = PayloadKey::from_bytes([7; 32]);
@@ -57,7 +57,7 @@ fn seal_waves(bencher: Bencher, blocks: usize) {
 }
 
 #[divan::bench(args = SIZES)]
-fn open_waves(bencher: Bencher, blocks: usize) {
+fn open_waves(bencher: Bencher<'_, '_>, blocks: usize) {
     let batch = waves(blocks);
     let bytes = batch.encode().unwrap_or_default();
     let key = PayloadKey::from_bytes([7; 32]);
@@ -71,7 +71,7 @@ fn open_waves(bencher: Bencher, blocks: usize) {
 
 /// The peer: the same bytes, copied.
 #[divan::bench(args = SIZES)]
-fn copy_waves(bencher: Bencher, blocks: usize) {
+fn copy_waves(bencher: Bencher<'_, '_>, blocks: usize) {
     let bytes = waves(blocks).encode().unwrap_or_default();
     bencher
         .counter(BytesCount::new(bytes.len()))
