@@ -52,10 +52,7 @@ impl Agent {
     /// # Errors
     /// When the store cannot be opened: another agent has it, it is another gateway's, the key does not fit.
     pub fn open(settings: Settings) -> Result<Self, AgentError> {
-        let opening = store::Settings {
-            budget: settings.store.budget,
-            ..store::Settings::new(settings.store.path.clone())
-        };
+        let opening = store::Settings::new(&settings.store.path, settings.store.budget);
         let (store, recovery) =
             Store::open(opening, &settings.gateway, settings.store.key.clone())?;
         let kept = Kept::read(

@@ -225,3 +225,92 @@ fn quality(quality: reading::Quality) -> Quality {
     .filter(|(said, _)| *said)
     .fold(Quality::GOOD, |all, (_, flag)| all.with(flag))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wardlink_wire::decimal::Decimal;
+    use wardlink_wire::stream::{Ratio, Sampling};
+
+    fn stream(kind: StreamKind, simulated: bool) -> Stream {
+        Stream {
+            kind,
+            sampling: Some(Sampling {
+                rate: Ratio::new(250, 1).unwrap(),
+                scale: Decimal::new(1, 0),
+                offset: Decimal::new(0, 0),
+            }),
+            ..devices::event_stream("d".parse().unwrap(), 4, simulated, 0)
+        }
+    }
+
+    fn placed(body: reading::Body, kind: StreamKind, simulated: bool) -> Placed {
+        let at = Moment {
+            utc_ns: 2_000_000_000,
+            monotonic_ns: 2_000_000_000,
+        };
+        place(
+            Reading::good(0, body),
+            &stream(kind, simulated),
+            at,
+            clock::discipline(),
+        )
+    }
+
+    fn samples(count: usize) -> reading::Body {
+        reading::Body::Samples {
+            first: 0,
+            values: vec![1; count],
+        }
+    }
+
+    #[test]
+    fn a_block_is_dated_by_its_first_sample() {
+        let placed = placed(samples(250), StreamKind::Waveform, false);
+        assert_eq!(placed.lane, Lane::Wave);
+        assert_eq!(placed.record.time.utc_ns, 1_000_000_000);
+        assert_eq!(placed.record.time.monotonic_ns, 1_000_000_000);
+    }
+
+    #[test]
+    fn whatever_comes_from_a_simulated_device_says_so() {
+        let absent = reading::Body::Absent {
+            reason: reading::Absence::LeadOff,
+            first: Some(9),
+            count: 3,
+            raw: None,
+        };
+        for body in [samples(1), absent] {
+            assert!(
+                placed(body.clone(), StreamKind::Waveform, true)
+                    .record
+                    .quality
+                    .says(Quality::SIMULATED)
+            );
+            assert_eq!(
+                placed(body, StreamKind::Waveform, false).record.quality,
+                Quality::GOOD
+            );
+        }
+    }
+
+    #[test]
+    fn an_alarm_takes_the_alarm_lane_with_the_priority_the_device_gave() {
+        let alarm = reading::Body::Alarm {
+            code: 196_670,
+            priority: reading::Priority::Medium,
+            active: true,
+            text: "SpO2 low".to_owned(),
+        };
+        let placed = placed(alarm, StreamKind::Event, false);
+        assert_eq!(placed.lane, Lane::Alarm);
+        let Body::Event(Event {
+            kind: EventKind::Alarm { priority, .. },
+            ..
+        }) = placed.record.body
+        else {
+            panic!("not an alarm: {:?}", placed.record.body);
+        };
+        assert_eq!(priority, Priority::Medium);
+    }
+}

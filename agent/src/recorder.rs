@@ -24,7 +24,7 @@ use wardlink_wire::time::Timestamp;
 use crate::clock::{self, StepDetector};
 use crate::health::{Health, Part};
 use crate::record::{self, Capture, Placed};
-use crate::store::{NewBatch, Store, StoreError};
+use crate::store::{Damage, NewBatch, Store, StoreError};
 use lanes::{Lanes, Open};
 
 /// The recorder.
@@ -40,6 +40,8 @@ pub struct Recorder {
     pub committed: watch::Sender<u64>,
     /// The profile in force, for the lanes' policies.
     pub profile: watch::Receiver<Arc<Profile>>,
+    /// What opening the store found damaged.
+    pub damage: Vec<Damage>,
     /// Where it says how it does.
     pub health: Health,
 }
@@ -55,8 +57,11 @@ impl Recorder {
             lanes: Lanes::default(),
             lost: Vec::new(),
             steps: StepDetector::starting(clock::now()),
+            tried: Instant::now(),
             recorder: self,
         };
+        let damage = std::mem::take(&mut work.recorder.damage);
+        work.state(damage);
         loop {
             let due = work.lanes.due(&work.recorder.profile.borrow());
             tokio::select! {
@@ -88,6 +93,8 @@ struct Work {
     /// Losses that are not yet stated by a committed gap record.
     lost: Vec<Gap>,
     steps: StepDetector,
+    /// When the store was last asked to take something.
+    tried: Instant,
     recorder: Recorder,
 }
 
@@ -108,22 +115,22 @@ impl Work {
     }
 
     fn notice_damage(&mut self) {
-        for damage in self.recorder.store.take_damage() {
-            let text = format!(
-                "stored {} records {} to {} are damaged",
-                damage.lane,
-                damage.range.first(),
-                damage.range.last()
-            );
+        let damage = self.recorder.store.take_damage();
+        self.state(damage);
+    }
+
+    /// The next commit that succeeds carries the gaps; only then does the store count them as settled.
+    fn state(&mut self, damage: Vec<Damage>) {
+        for Damage { lane, range, fault } in damage {
+            let (first, last) = (range.first(), range.last());
+            let text = format!("store: {lane} records {first} to {last} are lost: {fault}");
             self.recorder.health.fault(Part::Store, text);
-            let gap = gap(
-                damage.lane,
-                Some(damage.range),
-                damage.range.count(),
+            self.lost.push(gap(
+                lane,
+                Some(range),
+                range.count(),
                 GapCause::StoreDamaged,
-            );
-            let placed = self.stated(gap);
-            self.lanes.push(placed);
+            ));
         }
     }
 
@@ -149,9 +156,11 @@ impl Work {
 
     /// Makes every given lane durable, in one group commit.
     async fn commit(&mut self, mut due: Vec<Open>) -> Result<(), RecorderError> {
-        if due.is_empty() {
+        let losses_wait = !self.lost.is_empty() && self.tried.elapsed() >= TICK;
+        if due.is_empty() && !losses_wait {
             return Ok(());
         }
+        self.tried = Instant::now();
         for lost in std::mem::take(&mut self.lost) {
             let placed = self.stated(lost);
             match due.iter_mut().find(|open| open.lane == placed.lane) {
@@ -248,15 +257,10 @@ impl Work {
 
     /// At the end: losses that no later commit carried are stated on their own.
     async fn state_losses(&mut self) -> Result<(), RecorderError> {
-        if self.lost.is_empty() {
-            return Ok(());
+        match self.lost.pop() {
+            Some(lost) => self.commit(vec![Open::with(self.stated(lost))]).await,
+            None => Ok(()),
         }
-        let lost = std::mem::take(&mut self.lost);
-        let due: Vec<_> = lost
-            .into_iter()
-            .map(|gap| Open::with(self.stated(gap)))
-            .collect();
-        self.commit(due).await
     }
 }
 

@@ -112,8 +112,8 @@ impl Status {
             .iter()
             .map(|lane| LaneReport {
                 lane: lane.lane.to_string(),
-                recorded: lane.next_sequence.0,
-                acknowledged: lane.next_sequence.0.saturating_sub(lane.unacknowledged),
+                recorded: lane.next.0,
+                acknowledged: lane.next.0.saturating_sub(lane.unacknowledged),
                 backlog: lane.unacknowledged,
             })
             .collect();
@@ -132,7 +132,7 @@ impl Status {
             gaps: snapshot.gaps,
             published: snapshot.published,
             receipts: snapshot.receipts,
-            store_bytes: usage.bytes,
+            store_bytes: usage.used,
             store_budget: usage.budget,
             lanes,
             devices: snapshot

@@ -106,9 +106,9 @@ impl Agent {
         let Self {
             settings,
             store,
+            recovery,
             kept,
             health,
-            ..
         } = self;
         let own: DeviceId = GATEWAY
             .parse()
@@ -119,6 +119,7 @@ impl Agent {
             events: devices::event_stream(own, 0, false, started_utc_ns),
             committed: wires.committed.clone(),
             profile: wires.profile.subscribe(),
+            damage: recovery.damage,
             health: health.clone(),
         };
         let sampler = Sampler {
@@ -167,6 +168,11 @@ async fn announce(captures: &mpsc::Sender<Capture>, gateway: &GatewayId, recover
             "{} bytes of an unfinished commit were cut off",
             recovery.torn_tail_bytes
         );
+        tracing::warn!("{text}");
+        events.push(Capture::of_gateway(EventKind::StoreDamaged, text));
+    }
+    if recovery.acknowledgements_lost {
+        let text = "the acknowledgements were lost: what is in the store is sent again".to_owned();
         tracing::warn!("{text}");
         events.push(Capture::of_gateway(EventKind::StoreDamaged, text));
     }

@@ -72,7 +72,7 @@ impl Publisher {
                     .iter()
                     .map(|lane| LaneHealth {
                         lane: lane.lane,
-                        next: lane.next_sequence,
+                        next: lane.next,
                         backlog: lane.unacknowledged,
                     })
                     .collect(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use wardlink_link::identity::Identity;
 use wardlink_link::session::{Incoming, Publication, Session, SessionError};
 use wardlink_wire::lane::Lane;
@@ -48,7 +48,7 @@ pub(super) async fn serve(
         Err(error) => Ended::Broken(error.to_string()),
     };
     if matches!(ended, Ended::Stopped) {
-        connection.session.close().await;
+        connection.close().await;
     }
     Ok(ended)
 }
@@ -268,6 +268,17 @@ impl Connection<'_> {
         Ok(())
     }
 
+    /// Says goodbye: after an orderly end the broker does not publish the last will, so we do.
+    async fn close(self) {
+        if let Some(offline) = self.publisher.will() {
+            match self.session.publish(offline) {
+                Ok(delivery) => drop(timeout(GOODBYE, delivery.acknowledged()).await),
+                Err(error) => tracing::debug!(%error, "no goodbye"),
+            }
+        }
+        self.session.close().await;
+    }
+
     fn describe(&self, message: &Described) -> Result<(), SessionError> {
         match message.publication() {
             // Retained descriptions are sent again on every connection: nobody waits for their PUBACK.
@@ -283,3 +294,5 @@ impl Connection<'_> {
 
 /// How often the state is published.
 const STATE: Duration = Duration::from_secs(10);
+/// What a broker gets to take the goodbye.
+const GOODBYE: Duration = Duration::from_secs(2);

@@ -262,13 +262,13 @@ impl Slot {
         ]
     }
 
-    /// One stated absence a stream: from here on there are no values, until readings come again.
+    /// One stated absence a stream: from here on an unknown number of values is missing.
     fn absent(&self, reason: Absence) -> Vec<Reading> {
         let streams = 0..self.device.streams().len();
         let body = Body::Absent {
             reason,
             first: None,
-            count: 1,
+            count: 0,
             raw: None,
         };
         streams
@@ -338,3 +338,6 @@ const LAST_PATIENCE: Duration = Duration::from_secs(30);
 const IDLE: Duration = Duration::from_secs(60);
 /// Commands that may wait for a bus thread; a profile has fewer devices on one bus.
 const COMMANDS: usize = 256;
+
+#[cfg(test)]
+mod tests;

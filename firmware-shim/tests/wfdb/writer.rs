@@ -119,6 +119,24 @@ pub(crate) fn write(folder: &Path, name: &str, rate: &str, groups: &[Group]) -> 
     write_header(folder, name, &text)
 }
 
+/// Three plain records, `x1` with a and b, `x2` with only b, `x3` with b and a, of three frames each.
+pub(crate) fn write_segments(folder: &Path) {
+    let a = |samples: &[i32; 6]| Stored::new("a", "100/uV 12 0 0", samples).per_frame(2);
+    let b = |samples: &[i32; 3]| Stored::new("b", "200/mV 12 0 0", samples);
+    for (name, format, signals) in [
+        (
+            "x1",
+            212,
+            vec![a(&[1, 2, 3, 4, 5, -2_048]), b(&[-1, -2, -3])],
+        ),
+        ("x2", 16, vec![b(&[-4, -32_768, -6])]),
+        ("x3", 80, vec![b(&[-7, -8, -9]), a(&[7, 8, 9, 10, 11, 12])]),
+    ] {
+        let file = format!("{name}.dat");
+        write(folder, name, "125", &[Group::new(&file, format, &signals)]);
+    }
+}
+
 /// Writes a header as it is given.
 pub(crate) fn write_header(folder: &Path, name: &str, text: &str) -> PathBuf {
     let path = folder.join(format!("{name}.hea"));
