@@ -63,7 +63,7 @@ impl Client {
     ///
     /// # Errors
     /// When the broker refuses. One that does not may still let nothing through.
-    pub fn subscribe(&self, filter: &str) -> Result<(), SessionError> {
+    pub fn subscribe(&mut self, filter: &str) -> Result<(), SessionError> {
         self.runtime.block_on(self.session.subscribe(&[filter.to_owned()]))
     }
 

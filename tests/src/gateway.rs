@@ -153,6 +153,7 @@ impl Gateway {
         assert!(status.success(), "{}: {status}", self.name);
         let said = program.stdout();
         let line = said.lines().last().unwrap_or_default();
+        assert!(!self.join("status.sock").exists(), "the status socket was left behind");
         serde_json::from_str(line).unwrap_or_else(|error| panic!("no report: {error}: {line:?}"))
     }
 

@@ -43,9 +43,10 @@ impl Monitor {
         command.arg("--data").arg(&self.data);
         command.args(["--broker", &format!("localhost:{}", self.port)]);
         let mut program = Program::start("monitor", &mut command, &self.data);
-        wait::until("the monitor has its archive", || {
+        // It says whether it reached the broker once it has its archive and listens to signals.
+        wait::until("the monitor is up", || {
             program.assert_running();
-            Archive::read_only(&self.data).ok()
+            (!program.log().is_empty()).then_some(())
         });
         self.running = Some(program);
     }

@@ -16,6 +16,8 @@ pub struct Program {
     child: Child,
     log: PathBuf,
     stdout: PathBuf,
+    /// How long the log was when this process began.
+    log_before: usize,
     status: Option<ExitStatus>,
 }
 
@@ -25,6 +27,7 @@ impl Program {
     #[track_caller]
     pub fn start(name: &str, command: &mut Command, folder: &Path) -> Self {
         let (log, stdout) = (folder.join(format!("{name}.log")), folder.join(format!("{name}.out")));
+        let log_before = fs::read(&log).map_or(0, |text| text.len());
         let child = command
             .stdin(Stdio::null())
             .stderr(appended(&log))
@@ -36,14 +39,16 @@ impl Program {
             child,
             log,
             stdout,
+            log_before,
             status: None,
         }
     }
 
-    /// Everything that it and its predecessors wrote to stderr.
+    /// Everything that it wrote to stderr.
     #[must_use]
     pub fn log(&self) -> String {
-        read(&self.log)
+        let text = fs::read(&self.log).unwrap_or_default();
+        String::from_utf8_lossy(text.get(self.log_before..).unwrap_or_default()).into_owned()
     }
 
     /// Everything that it and its predecessors wrote to stdout.
