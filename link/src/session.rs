@@ -289,6 +289,9 @@ fn explain(error: &ConnectionError) -> SessionError {
     if matches!(error, ConnectionError::RequestsDone) {
         return SessionError::Over;
     }
+    if matches!(error, ConnectionError::NetworkTimeout | ConnectionError::FlushTimeout) {
+        return SessionError::Silent(CONNECT);
+    }
     let mut words = error.to_string();
     if words.contains(UNFINISHED) {
         return SessionError::Broken("the broker closed the connection".to_owned());
@@ -307,7 +310,15 @@ fn explain(error: &ConnectionError) -> SessionError {
 
 /// What to do, for the failures of a handshake that people meet most.
 fn remedy(words: &str) -> &'static str {
-    const REMEDIES: [(&str, &str); 8] = [
+    const REMEDIES: [(&str, &str); 10] = [
+        (
+            "InvalidContentType",
+            " (what answers on this port does not speak TLS)",
+        ),
+        (
+            "deserialization error",
+            " (what answers on this port does not speak MQTT)",
+        ),
         (
             "UnknownIssuer",
             " (the broker's certificate is not from the fleet CA)",

@@ -116,12 +116,12 @@ fn a_bundle_that_is_not_rightly_signed_addressed_and_new_is_refused_with_its_rea
     let newer = Manifest { schema: 2, ..manifest.clone() };
     let receipt = operator.sign(Purpose::Receipt, codec::encode(&manifest).expect("a manifest"));
     let refusals: [(&str, Vec<u8>, &str); 12] = [
-        ("unsigned", codec::encode(&manifest).expect("a manifest"), "bundle: "),
-        ("garbage", b"no bundle at all".to_vec(), "bundle: "),
+        ("unsigned", codec::encode(&manifest).expect("a manifest"), "not a COSE_Sign1 envelope"),
+        ("garbage", b"no bundle at all".to_vec(), "not a COSE_Sign1 envelope"),
         ("too large", vec![0; 70 << 10], "bundle of 71680 bytes"),
-        ("signed by a stranger", manifest.sign(&stranger).expect("a bundle"), "bundle: "),
-        ("signed for another purpose", receipt.expect("a signature"), "bundle: "),
-        ("tampered", tampered, "bundle: "),
+        ("signed by a stranger", manifest.sign(&stranger).expect("a bundle"), "a key that is not trusted here"),
+        ("signed for another purpose", receipt.expect("a signature"), "the signature does not hold"),
+        ("tampered", tampered, "the signature does not hold"),
         ("another gateway's", signed(&other), "bundle is for gateway gw-2"),
         ("a group's", signed(&group), "bundle is for group icu"),
         ("expired", signed(&expired), "bundle expired"),
