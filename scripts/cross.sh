@@ -52,6 +52,9 @@ build)
     [ "$size" -le $ceiling ]
     ;;
 test)
+    # emulation is slow: faster code, and fewer rounds of what has run natively already
+    export CARGO_PROFILE_TEST_OPT_LEVEL=1 CARGO_PROFILE_DEV_OPT_LEVEL=1 CARGO_PROFILE_DEV_DEBUG=0
+    export WARDLINK_FUZZ_ROUNDS=${WARDLINK_FUZZ_ROUNDS:-5000}
     "${cargo[@]}" test "${std[@]}" --locked --target $target -p wardlink-wire --lib --test contract
     ;;
 tools) ;;
