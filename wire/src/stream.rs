@@ -28,6 +28,9 @@ pub struct Stream {
     pub sampling: Option<Sampling>,
     /// Set when the device is simulated; nothing downstream may clear it.
     pub simulated: bool,
+    /// When this measurement began, UTC, nanoseconds since 1970-01-01. Sample indexes count from here, so
+    /// a device that is started anew begins a new series under the same name.
+    pub since_ns: i64,
 }
 
 /// The kind of a stream.

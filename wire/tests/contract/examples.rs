@@ -151,6 +151,7 @@ fn stream(number: u32, device: &str, name: &str, unit: &str, kind: StreamKind) -
         kind,
         sampling: None,
         simulated: true,
+        since_ns: 1_790_000_000_000_000_000,
     }
 }
 

@@ -88,13 +88,14 @@ prop_compose! {
         kind in prop::sample::select(vec![StreamKind::Numeric, StreamKind::Waveform, StreamKind::Event]),
         sampling in option::of((1..=u64::MAX, 1..=u64::MAX, decimal(), decimal())),
         simulated in any::<bool>(),
+        since_ns in any::<i64>(),
     ) -> Stream {
         let sampling = sampling.map(|(numerator, denominator, scale, offset)| Sampling {
             rate: Ratio::new(numerator, denominator).unwrap(),
             scale,
             offset,
         });
-        Stream { number: 0, device: device.parse().unwrap(), name, code, unit, kind, sampling, simulated }
+        Stream { number: 0, device: device.parse().unwrap(), name, code, unit, kind, sampling, simulated, since_ns }
     }
 }
 
