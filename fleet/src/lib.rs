@@ -1,1 +1,3 @@
-//! placeholder
+//! The operator's side of Wardlink.
+#[cfg(feature = "demo")]
+pub mod demo;
