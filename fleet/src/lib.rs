@@ -1,3 +1,32 @@
-//! The operator's side of Wardlink.
+//! The operator's side of Wardlink: enrol gateways, sign and push profiles, run the monitor.
+//!
+//! Owns everything that is not on a gateway: the fleet's certificate authority and keys, the archive of
+//! what arrived, and the signed statements that go back. Promises that secrets are written once, for their
+//! owner only, and that nothing received can stop the monitor. Never part of what is flashed.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`directory`], [`staging`], [`broker_address`] | the fleet directory and how it comes into being |
+//! | [`pki`] | certificates and keys |
+//! | [`init`], [`enrol`], [`rollout`] | `wardlink init`, `enrol` and `profile` |
+//! | [`archive`] | what arrived, each place once |
+//! | [`monitor`] | `wardlink monitor`: from the broker into the archive, receipts back |
+//! | [`export`], [`show`] | the archive as CSV files and as a short table |
+//! | `demo` | `wardlink demo`, behind the feature of that name |
+//! | [`exit`], [`clock`] | how commands end; the time |
+
+pub mod archive;
+pub mod broker_address;
+pub mod clock;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod directory;
+pub mod enrol;
+pub mod exit;
+pub mod export;
+pub mod init;
+pub mod monitor;
+pub mod pki;
+pub mod rollout;
+pub mod show;
+pub mod staging;

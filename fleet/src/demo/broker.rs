@@ -22,12 +22,13 @@ use rmqtt::net::{Builder, Listener};
 use rmqtt::server::MqttServer;
 use wardlink_wire::id::GatewayId;
 
+use crate::exit::{Exit, Verdict};
 use access::Access;
 use retained::Retained;
 
 /// What `wardlink demo-broker` is told.
 #[derive(Debug, Clone, clap::Args)]
-pub struct BrokerArgs {
+pub struct BrokerArguments {
     /// Loopback address and port; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS")]
     pub listen: SocketAddr,
@@ -49,7 +50,7 @@ pub struct BrokerArgs {
 ///
 /// # Errors
 /// When the address is not loopback, is taken, or a file cannot be used.
-pub async fn serve(args: BrokerArgs, mut ready: impl Write) -> Result<(), BrokerError> {
+pub async fn serve(args: BrokerArguments, mut ready: impl Write) -> Result<(), BrokerError> {
     if !args.listen.ip().is_loopback() {
         return Err(BrokerError::NotLoopback(args.listen));
     }
@@ -91,7 +92,7 @@ async fn context(gateway: GatewayId) -> ServerContext {
     context
 }
 
-fn listener(args: &BrokerArgs) -> Result<Listener, BrokerError> {
+fn listener(args: &BrokerArguments) -> Result<Listener, BrokerError> {
     let path = |path: &Path| -> Result<Option<String>, BrokerError> {
         let text = path.to_str().map(ToOwned::to_owned);
         text.map(Some)
@@ -145,6 +146,15 @@ pub enum BrokerError {
     /// Certificates, keys or the broker itself.
     #[error("embedded broker: {0}")]
     Broker(String),
+}
+
+impl Verdict for BrokerError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::NotLoopback(_) | Self::Path(_) => Exit::BadInput,
+            Self::Listen { .. } | Self::Ready(_) | Self::Broker(_) => Exit::Failed,
+        }
+    }
 }
 
 impl BrokerError {

@@ -16,6 +16,8 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, ChildStdin};
 
+use crate::exit::{Exit, Verdict};
+
 /// The demo's end of the pipe.
 #[derive(Debug)]
 pub(super) struct Guard {
@@ -63,14 +65,14 @@ impl Guard {
 ///
 /// # Errors
 /// When the orders cannot be read; whatever was watched is ended all the same.
-pub fn stand(orders: impl BufRead) -> io::Result<()> {
+pub fn stand(orders: impl BufRead) -> Result<(), GuardError> {
     let mut watched: BTreeMap<i32, OwnedFd> = BTreeMap::new();
     let mut outcome = Ok(());
     for order in orders.lines() {
         let order = match order {
             Ok(order) => order,
             Err(error) => {
-                outcome = Err(error);
+                outcome = Err(GuardError::Orders(error));
                 break;
             }
         };
@@ -111,9 +113,18 @@ pub enum GuardError {
     /// It did not start.
     #[error("cannot start the guard of the demo's processes: {0}")]
     Start(io::Error),
+    /// It cannot read its orders.
+    #[error("the guard cannot read its orders: {0}")]
+    Orders(io::Error),
     /// It went away.
     #[error("the guard of the demo's processes ended early")]
     Closed,
+}
+
+impl Verdict for GuardError {
+    fn exit(&self) -> Exit {
+        Exit::Failed
+    }
 }
 
 /// The hidden subcommand that runs [`stand`].

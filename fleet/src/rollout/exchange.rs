@@ -1,0 +1,109 @@
+//! One bundle to the broker, and the gateway's answer back.
+
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::rand;
+use tokio::time::timeout;
+use wardlink_link::identity::Identity;
+use wardlink_link::session::{Options, Publication, Session, SessionError};
+use wardlink_wire::codec::{self, Limit};
+use wardlink_wire::id::GatewayId;
+use wardlink_wire::state::{BundleOutcome, ConfigState};
+use wardlink_wire::topic::{Subject, Topic};
+
+use crate::broker_address::BrokerAddress;
+use crate::pki::hex;
+
+/// Publishes a bundle, retained, and waits for what the gateway says of exactly these bytes. None if it
+/// says nothing in time.
+///
+/// # Errors
+/// When the broker cannot be reached, refuses, or the connection breaks.
+pub(super) async fn push(
+    identity: &Identity,
+    broker: &BrokerAddress,
+    gateway: &GatewayId,
+    bundle: Vec<u8>,
+    wait: Duration,
+) -> Result<Option<BundleOutcome>, ExchangeError> {
+    let mut suffix = [0; 6];
+    rand::fill(&mut suffix).map_err(|_| ExchangeError::Randomness)?;
+    let options = Options {
+        host: broker.host().to_owned(),
+        port: broker.port(),
+        client_id: format!("operator-{}", hex(&suffix)),
+        keep_alive: KEEP_ALIVE,
+        clean: true,
+        in_flight: 1,
+        will: None,
+    };
+    let unreachable = |error| ExchangeError::Broker(broker.clone(), error);
+    let mut session = Session::open(identity, options).await.map_err(unreachable)?;
+    let answers = Topic::new(gateway.clone(), Subject::ConfigState).to_string();
+    session
+        .subscribe(std::slice::from_ref(&answers))
+        .await
+        .map_err(unreachable)?;
+    let sent = digest(&SHA256, &bundle).as_ref().to_vec();
+    let delivery = session
+        .publish(Publication {
+            topic: Topic::new(gateway.clone(), Subject::Config).to_string(),
+            payload: bundle,
+            retain: true,
+        })
+        .map_err(unreachable)?;
+    timeout(PATIENCE, delivery.acknowledged())
+        .await
+        .map_err(|_| unreachable(SessionError::Silent(PATIENCE)))?
+        .map_err(unreachable)?;
+    let answered = timeout(wait, answer(&mut session, gateway, &sent)).await;
+    let answered = match answered {
+        Ok(answer) => Some(answer.map_err(ExchangeError::Broken)?),
+        Err(_) => None,
+    };
+    session.close().await;
+    Ok(answered)
+}
+
+/// Waits for the answer about these bytes. One that the broker kept counts: it is about the same bytes.
+async fn answer(
+    session: &mut Session,
+    gateway: &GatewayId,
+    sent: &[u8],
+) -> Result<BundleOutcome, SessionError> {
+    loop {
+        let incoming = session.next().await?;
+        session.acknowledge(&incoming)?;
+        let Ok(state) = codec::decode::<ConfigState>(&incoming.payload, LIMIT) else {
+            continue;
+        };
+        if state.gateway == *gateway
+            && let Some(outcome) = state.bundle
+            && outcome.digest == sent
+        {
+            return Ok(outcome);
+        }
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ExchangeError {
+    /// Before the bundle was there.
+    #[error("broker {0}: {1}; the bundle was not published")]
+    Broker(BrokerAddress, SessionError),
+    /// After that.
+    #[error("the bundle is on the broker, but the connection broke before the gateway answered: {0}")]
+    Broken(SessionError),
+    /// No random bytes.
+    #[error("the system gives no random bytes")]
+    Randomness,
+}
+
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(10);
+const LIMIT: Limit = Limit {
+    bytes: 64 << 10,
+    depth: 8,
+};
