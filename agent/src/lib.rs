@@ -1,1 +1,30 @@
-//! placeholder
+//! The medical-device telemetry agent: sensor to sealed store to broker.
+//!
+//! The reader's map, in the order data flows:
+//!
+//! | module | what it does |
+//! | --- | --- |
+//! | [`config`] | what the local file says, as settings |
+//! | [`clock`] | wall time, monotonic time, boot id: the only caller of now() |
+//! | [`devices`] | a profile's device tables as devices of the shim |
+//! | [`sampler`] | polls devices, one thread a bus -> captures |
+//! | [`record`] | a capture as records of lanes |
+//! | [`recorder`] | records -> batches -> the store, durable |
+//! | [`store`] | sealed, first in first out, survives power cuts |
+//! | [`publisher`] | store -> broker; what is acknowledged leaves the store |
+//! | [`update`] | broker -> verified bundle -> the profile in force |
+//! | [`health`], [`status`] | what is going on, for people |
+//! | [`agent`] | opens, starts, supervises, stops |
+
+pub mod agent;
+pub mod clock;
+pub mod config;
+pub mod devices;
+pub mod health;
+pub mod publisher;
+pub mod record;
+pub mod recorder;
+pub mod sampler;
+pub mod status;
+pub mod store;
+pub mod update;

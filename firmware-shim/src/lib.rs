@@ -19,6 +19,11 @@
 extern crate alloc;
 
 pub mod device;
+pub mod drivers;
+#[cfg(feature = "linux")]
+pub mod linux;
 pub mod reading;
 #[cfg(feature = "sim")]
 pub mod sim;
+#[cfg(feature = "sim")]
+pub mod wfdb;

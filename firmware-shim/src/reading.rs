@@ -97,7 +97,7 @@ pub enum Body {
         reason: Absence,
         /// For a sampled stream: place of the first absent sample.
         first: Option<u64>,
-        /// How many values are absent.
+        /// How many values are absent; 0 when that is not known.
         count: u64,
         /// What the device sent in place of a value.
         raw: Option<i32>,

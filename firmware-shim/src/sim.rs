@@ -5,11 +5,27 @@
 //! that run on hardware, and that the same seed gives the same values. Refuses to know the time by itself:
 //! a [`World`] is given its clock.
 
+mod ads1292r;
+mod bus;
 mod clock;
+mod frontend;
+mod max30102;
+mod nonin;
+mod pace;
+mod patient;
+mod source;
+#[cfg(test)]
+mod testing;
+mod tmp117;
 
 use std::path::PathBuf;
 
+pub use ads1292r::ads1292r;
 pub use clock::SimClock;
+pub use frontend::frontend;
+pub use max30102::max30102;
+pub use nonin::nonin;
+pub use tmp117::tmp117;
 
 /// What a simulated device lives in.
 #[derive(Debug, Clone)]

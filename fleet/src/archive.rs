@@ -10,7 +10,6 @@ mod held;
 mod insert;
 mod notes;
 mod records;
-mod recount;
 mod schema;
 mod summary;
 
@@ -148,7 +147,9 @@ impl Group<'_> {
 
 /// A view that later changes do not move.
 #[derive(Debug)]
-pub struct Snapshot<'a>(#[expect(dead_code, reason = "held for what dropping it ends")] Transaction<'a>);
+pub struct Snapshot<'a>(
+    #[expect(dead_code, reason = "held for what dropping it ends")] Transaction<'a>,
+);
 
 const FILE: &str = "monitor.sqlite";
 const LOCK: &str = "monitor.lock";

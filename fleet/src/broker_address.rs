@@ -115,7 +115,17 @@ mod tests {
 
     #[test]
     fn what_could_break_out_of_a_file_or_name_no_host_is_refused() {
-        for text in ["", ":1", "a b", "a\"b", "host:0", "host:65536", "host:x", "-", "a\n"] {
+        for text in [
+            "",
+            ":1",
+            "a b",
+            "a\"b",
+            "host:0",
+            "host:65536",
+            "host:x",
+            "-",
+            "a\n",
+        ] {
             assert!(text.parse::<BrokerAddress>().is_err(), "{text:?}");
         }
     }

@@ -188,7 +188,8 @@ mod tests {
             };
             assert_eq!(Settings::parse(&settings.text()), Ok(settings));
         }
-        let faults = Settings::parse("schema = 2\n[broker]\nhost = \"a b\"\nport = 0\n").unwrap_err();
+        let faults =
+            Settings::parse("schema = 2\n[broker]\nhost = \"a b\"\nport = 0\n").unwrap_err();
         assert!(faults.iter().count() >= 2, "{faults}");
     }
 }

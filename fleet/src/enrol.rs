@@ -75,26 +75,53 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), EnrolError>
     let master = file::read_key(&fleet.monitor().join("payload-master.key"))?;
     let payload = PayloadMasterKey::from_bytes(*master).for_gateway(gateway)?;
 
-    let target = arguments.out.clone().unwrap_or_else(|| fleet.gateway(gateway));
+    let target = arguments
+        .out
+        .clone()
+        .unwrap_or_else(|| fleet.gateway(gateway));
     let staging = Staging::begin(&target)?;
     let public = |name: &str, bytes: &[u8]| file::write(&staging.path().join(name), bytes);
     let secret = |name: &str, bytes: &[u8]| file::write_private(&staging.path().join(name), bytes);
     public("ca.pem", authority.certificate().as_bytes())?;
     public("gateway.pem", issued.certificate.as_bytes())?;
     secret("gateway.key", issued.key.as_bytes())?;
-    public("operator.pub", &file::read(&fleet.operator().join("operator.pub"))?)?;
-    public("receipt.pub", &file::read(&fleet.monitor().join("receipt.pub"))?)?;
+    public(
+        "operator.pub",
+        &file::read(&fleet.operator().join("operator.pub"))?,
+    )?;
+    public(
+        "receipt.pub",
+        &file::read(&fleet.monitor().join("receipt.pub"))?,
+    )?;
     secret("payload.key", file::key_text(payload.expose()).as_bytes())?;
-    secret("store.key", file::key_text(&*pki::symmetric_key()?).as_bytes())?;
+    secret(
+        "store.key",
+        file::key_text(&*pki::symmetric_key()?).as_bytes(),
+    )?;
     public("profile.toml", profile.as_bytes())?;
-    public("agent.toml", agent_configuration(gateway, broker).as_bytes())?;
+    public(
+        "agent.toml",
+        agent_configuration(gateway, broker).as_bytes(),
+    )?;
     staging.commit()?;
     registry.note(gateway, &issued)?;
 
-    writeln!(out, "enrolled {gateway} for the broker at {broker}, certificate until {}", clock::text_of_seconds(issued.not_after))?;
-    writeln!(out, "everything it needs is in {}: carry it there over a trusted way", target.display())?;
+    writeln!(
+        out,
+        "enrolled {gateway} for the broker at {broker}, certificate until {}",
+        clock::text_of_seconds(issued.not_after)
+    )?;
+    writeln!(
+        out,
+        "everything it needs is in {}: carry it there over a trusted way",
+        target.display()
+    )?;
     writeln!(out, "next:")?;
-    writeln!(out, "  wardlink-agent run --config {}", target.join("agent.toml").display())?;
+    writeln!(
+        out,
+        "  wardlink-agent run --config {}",
+        target.join("agent.toml").display()
+    )?;
     Ok(())
 }
 
@@ -179,6 +206,6 @@ impl Verdict for EnrolError {
 const EXAMPLES: &str = "\
 Examples:
   wardlink enrol gw-0001
-  wardlink enrol gw-0002 --profile icu.toml --broker broker.ward7.example:8883 --out /media/usb/gw-0002
+  wardlink enrol gw-0002 --profile icu.toml --broker broker.example:8883 --out /media/usb/gw-0002
 
 The directory holds secrets (gateway.key, payload.key, store.key). A gateway is enrolled once.";

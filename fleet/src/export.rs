@@ -14,8 +14,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-pub use files::Written;
 use files::Names;
+pub use files::Written;
 use readings::ReadingWriter;
 use samples::SampleWriter;
 use wardlink_wire::id::GatewayId;
@@ -46,7 +46,12 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), ExportError
     let archive = Archive::read_only(&arguments.data)?;
     let written = export(&archive, arguments.gateway.as_ref(), &arguments.csv)?;
     for file in written {
-        writeln!(out, "{:>10} lines  {}", file.lines, arguments.csv.join(&file.name).display())?;
+        writeln!(
+            out,
+            "{:>10} lines  {}",
+            file.lines,
+            arguments.csv.join(&file.name).display()
+        )?;
     }
     Ok(())
 }
@@ -148,9 +153,11 @@ Examples:
   wardlink monitor export --data monitor-data --csv out
   wardlink monitor export --data monitor-data --csv out --gateway gw-0001
 
-Sampled streams (index,raw,status): one line per sample. The status is `valid`, the reason why there is no
-value (`lead-off`, `missing-sample`, ...), or `gap`, with its cause where it is known (`gap:store-full`);
-quality flags follow (`valid+artefact`). A measurement that starts again goes to <device>.<stream>.2.csv.
+Sampled streams (index,raw,status): one line per sample. The status is `valid`, the reason why
+there is no value (`lead-off`, `missing-sample`, ...), or `gap`, with its cause where it is known
+(`gap:store-full`); quality flags follow (`valid+artefact`). A measurement that starts again goes
+to <device>.<stream>.2.csv. What such a stream says without an index, and gap records, are in
+<device>.<stream>.unindexed.csv.
 Other streams (sequence,utc,value,unit,status): one line per record.";
 
 #[cfg(test)]

@@ -52,25 +52,56 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), InitError> 
     let broker = addresses.first().cloned().ok_or(InitError::NoName)?;
     let now = clock::now_seconds();
     let leaf = Validity::days_from(now, arguments.days)?;
-    let authority = Authority::generate("wardlink fleet CA", Validity::days_from(now, arguments.ca_days)?)?;
+    let authority = Authority::generate(
+        "wardlink fleet CA",
+        Validity::days_from(now, arguments.ca_days)?,
+    )?;
     let staging = Staging::begin(&arguments.fleet)?;
     let root = staging.path();
     file::write(&root.join("ca.pem"), authority.certificate().as_bytes())?;
     file::write_private(&root.join("ca.key"), authority.key().as_bytes())?;
-    file::write(&root.join(SETTINGS), Settings { broker: broker.clone() }.text().as_bytes())?;
+    file::write(
+        &root.join(SETTINGS),
+        Settings {
+            broker: broker.clone(),
+        }
+        .text()
+        .as_bytes(),
+    )?;
     let server = Subject::Server {
         common_name: "broker".to_owned(),
         names: arguments.broker_names.clone(),
     };
-    party(&authority, &server, leaf, &staging.folder("broker")?, "broker")?;
+    party(
+        &authority,
+        &server,
+        leaf,
+        &staging.folder("broker")?,
+        "broker",
+    )?;
     let operator = staging.folder(OPERATOR)?;
-    party(&authority, &Subject::Client(OPERATOR.to_owned()), leaf, &operator, "tls")?;
+    party(
+        &authority,
+        &Subject::Client(OPERATOR.to_owned()),
+        leaf,
+        &operator,
+        "tls",
+    )?;
     signing_pair(&operator, "operator")?;
     let monitor = staging.folder(MONITOR)?;
-    party(&authority, &Subject::Client(MONITOR.to_owned()), leaf, &monitor, "tls")?;
+    party(
+        &authority,
+        &Subject::Client(MONITOR.to_owned()),
+        leaf,
+        &monitor,
+        "tls",
+    )?;
     signing_pair(&monitor, "receipt")?;
     let master = pki::symmetric_key()?;
-    file::write_private(&monitor.join("payload-master.key"), file::key_text(&master).as_bytes())?;
+    file::write_private(
+        &monitor.join("payload-master.key"),
+        file::key_text(&master).as_bytes(),
+    )?;
     staging.commit()?;
     report(&arguments.fleet, &broker, out)?;
     Ok(())
@@ -86,7 +117,10 @@ fn party(
 ) -> Result<(), InitError> {
     let issued = authority.issue(subject, validity)?;
     file::write(&folder.join("ca.pem"), authority.certificate().as_bytes())?;
-    file::write(&folder.join(format!("{name}.pem")), issued.certificate.as_bytes())?;
+    file::write(
+        &folder.join(format!("{name}.pem")),
+        issued.certificate.as_bytes(),
+    )?;
     file::write_private(&folder.join(format!("{name}.key")), issued.key.as_bytes())?;
     Ok(())
 }
@@ -94,7 +128,10 @@ fn party(
 fn signing_pair(folder: &Path, name: &str) -> Result<(), InitError> {
     let key = SigningKey::generate().map_err(PkiError::from)?;
     let public = pki::verifying_key_pem(&key.verifying_key());
-    file::write_private(&folder.join(format!("{name}.key")), pki::signing_key_pem(&key)?.as_bytes())?;
+    file::write_private(
+        &folder.join(format!("{name}.key")),
+        pki::signing_key_pem(&key)?.as_bytes(),
+    )?;
     file::write(&folder.join(format!("{name}.pub")), public.as_bytes())?;
     Ok(())
 }
@@ -107,12 +144,24 @@ fn report(fleet: &Path, broker: &BrokerAddress, out: &mut dyn Write) -> io::Resu
         format!(" --fleet {fleet_name}")
     };
     writeln!(out, "made a fleet in {fleet_name}")?;
-    writeln!(out, "  ca.pem, ca.key      the certificate authority: keep ca.key offline and backed up")?;
-    writeln!(out, "  broker/             certificate and key for the broker at {broker}")?;
+    writeln!(
+        out,
+        "  ca.pem, ca.key      the certificate authority: keep ca.key offline and backed up"
+    )?;
+    writeln!(
+        out,
+        "  broker/             certificate and key for the broker at {broker}"
+    )?;
     writeln!(out, "  operator/           who signs profiles")?;
-    writeln!(out, "  monitor/            who opens what gateways measured, and signs receipts")?;
+    writeln!(
+        out,
+        "  monitor/            who opens what gateways measured, and signs receipts"
+    )?;
     writeln!(out, "next:")?;
-    writeln!(out, "  give broker/ to the broker; it must ask for client certificates")?;
+    writeln!(
+        out,
+        "  give broker/ to the broker; it must ask for client certificates"
+    )?;
     writeln!(out, "  wardlink enrol gw-0001{option}")?;
     writeln!(out, "  wardlink monitor{option} --data DIR")
 }

@@ -77,10 +77,15 @@ pub async fn run(arguments: &RunArguments, stop: CancellationToken) -> Result<()
         Some(broker) => broker.clone(),
         None => fleet.settings()?.broker,
     };
-    let folder = arguments.identity.clone().unwrap_or_else(|| fleet.monitor());
+    let folder = arguments
+        .identity
+        .clone()
+        .unwrap_or_else(|| fleet.monitor());
     let credentials = Credentials::load(&folder)?;
     let archive = Archive::open(&data)?;
-    Service::new(credentials, broker, data, archive)?.run(stop).await;
+    Service::new(credentials, broker, data, archive)?
+        .run(stop)
+        .await;
     Ok(())
 }
 
@@ -139,9 +144,9 @@ impl Verdict for MonitorError {
 const EXAMPLES: &str = "\
 Examples:
   wardlink monitor --data monitor-data
-  wardlink monitor --identity /etc/wardlink/monitor --broker broker.ward7.example --data /var/lib/wardlink
+  wardlink monitor --data monitor-data --identity /etc/wardlink/monitor --broker broker.example
   wardlink monitor show --data monitor-data
   wardlink monitor export --data monitor-data --csv out
 
-Runs until it is interrupted (ctrl-C or SIGTERM). Gateways delete a reading only after the monitor has said,
-signed, that it is committed here.";
+Runs until it is interrupted (ctrl-C or SIGTERM). Gateways delete a reading only after the
+monitor has said, signed, that it is committed here.";

@@ -107,9 +107,15 @@ impl Authority {
             Subject::Server { .. } => ExtendedKeyUsagePurpose::ServerAuth,
         }];
         if let Subject::Server { names, .. } = subject {
-            parameters.subject_alt_names = names.iter().map(alternative).collect::<Result<_, _>>()?;
+            parameters.subject_alt_names = names
+                .iter()
+                .map(|name| alternative(name))
+                .collect::<Result<_, _>>()?;
         }
-        let serial = parameters.serial_number.as_ref().map(SerialNumber::to_bytes);
+        let serial = parameters
+            .serial_number
+            .as_ref()
+            .map(SerialNumber::to_bytes);
         let certificate = parameters.signed_by(&key, &self.issuer)?;
         Ok(Issued {
             serial: hex(&serial.unwrap_or_default()),
@@ -163,7 +169,8 @@ impl Validity {
     /// When the end lies beyond what a certificate can say.
     pub fn days_from(now: i64, days: u32) -> Result<Self, PkiError> {
         let end = now.saturating_add(i64::from(days) * DAY);
-        let at = |utc| OffsetDateTime::from_unix_timestamp(utc).map_err(|_| PkiError::TooLong(days));
+        let at =
+            |utc| OffsetDateTime::from_unix_timestamp(utc).map_err(|_| PkiError::TooLong(days));
         Ok(Self {
             not_before: at(now.saturating_sub(BACKDATED))?,
             not_after: at(end)?,
@@ -249,10 +256,10 @@ fn serial() -> Result<SerialNumber, PkiError> {
     Ok(SerialNumber::from_slice(&bytes))
 }
 
-fn alternative(name: &String) -> Result<SanType, PkiError> {
+fn alternative(name: &str) -> Result<SanType, PkiError> {
     match name.parse::<IpAddr>() {
         Ok(address) => Ok(SanType::IpAddress(address)),
-        Err(_) => Ok(SanType::DnsName(Ia5String::try_from(name.as_str())?)),
+        Err(_) => Ok(SanType::DnsName(Ia5String::try_from(name)?)),
     }
 }
 

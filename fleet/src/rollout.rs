@@ -104,9 +104,20 @@ pub async fn run(command: &Command, out: &mut dyn Write) -> Result<Option<Exit>,
 
 fn check(path: &Path, out: &mut dyn Write) -> Result<Option<Exit>, RolloutError> {
     let (_, profile) = read_profile(path)?;
-    writeln!(out, "{}: no faults, {} devices", path.display(), profile.devices.len())?;
+    writeln!(
+        out,
+        "{}: no faults, {} devices",
+        path.display(),
+        profile.devices.len()
+    )?;
     for device in &profile.devices {
-        writeln!(out, "  {} ({} on {})", device.id, device.driver.name(), device.bus.name())?;
+        writeln!(
+            out,
+            "  {} ({} on {})",
+            device.id,
+            device.driver.name(),
+            device.bus.name()
+        )?;
     }
     Ok(None)
 }
@@ -126,7 +137,10 @@ fn sign(arguments: &SignArguments, out: &mut dyn Write) -> Result<Option<Exit>, 
     Ok(None)
 }
 
-async fn push(arguments: &PushArguments, out: &mut dyn Write) -> Result<Option<Exit>, RolloutError> {
+async fn push(
+    arguments: &PushArguments,
+    out: &mut dyn Write,
+) -> Result<Option<Exit>, RolloutError> {
     let fleet = FleetDirectory::at(&arguments.fleet);
     let broker = match &arguments.broker {
         Some(broker) => broker.clone(),
@@ -147,10 +161,15 @@ async fn push(arguments: &PushArguments, out: &mut dyn Write) -> Result<Option<E
     let answer = exchange::push(&identity, &broker, gateway, bytes, arguments.wait).await?;
     let Some(answer) = answer else {
         let wait = humantime::format_duration(arguments.wait);
-        writeln!(out, "no answer within {wait}: the bundle stays on the broker and is applied when the gateway connects")?;
+        writeln!(
+            out,
+            "no answer within {wait}: the bundle stays on the broker and is applied when the gateway connects"
+        )?;
         return Ok(Some(Exit::NoAnswer));
     };
-    let version = answer.version.map_or_else(|| "unknown".to_owned(), |version| version.to_string());
+    let version = answer
+        .version
+        .map_or_else(|| "unknown".to_owned(), |version| version.to_string());
     match answer.outcome {
         Outcome::Applied => {
             writeln!(out, "applied version {version}")?;
@@ -181,7 +200,9 @@ fn signed(
     settings.map(drop)?;
     let key = file::read_signing_key(&fleet.operator().join("operator.key"))?;
     let issued = clock::now_seconds();
-    let expires = i64::try_from(valid.as_secs()).ok().and_then(|valid| issued.checked_add(valid));
+    let expires = i64::try_from(valid.as_secs())
+        .ok()
+        .and_then(|valid| issued.checked_add(valid));
     let mut manifest = Manifest {
         schema: SCHEMA,
         version: u64::MAX,

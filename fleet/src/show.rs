@@ -46,7 +46,8 @@ fn table(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
             lane.gaps,
             lane.explained,
             lane.duplicates,
-            lane.newest_ns.map_or_else(|| "-".to_owned(), clock::text_of_ns),
+            lane.newest_ns
+                .map_or_else(|| "-".to_owned(), clock::text_of_ns),
         )?;
     }
     writeln!(
@@ -55,17 +56,30 @@ fn table(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
         summary.delivered, summary.gaps, summary.holes
     )?;
     for gateway in &summary.gateways {
-        let state = gateway.state.as_deref().map(|bytes| codec::decode::<State>(bytes, LIMIT));
+        let state = gateway
+            .state
+            .as_deref()
+            .map(|bytes| codec::decode::<State>(bytes, LIMIT));
         let online = match state {
             Some(Ok(state)) if state.online => "online",
             Some(Ok(_)) => "offline",
             Some(Err(_)) | None => "state unknown",
         };
-        let last = gateway.receipt_ns.map_or_else(|| "none".to_owned(), clock::text_of_ns);
-        writeln!(out, "{}: {online}, {} receipts, last {last}", gateway.gateway, gateway.receipts)?;
+        let last = gateway
+            .receipt_ns
+            .map_or_else(|| "none".to_owned(), clock::text_of_ns);
+        writeln!(
+            out,
+            "{}: {online}, {} receipts, last {last}",
+            gateway.gateway, gateway.receipts
+        )?;
     }
     if summary.conflicts > 0 {
-        writeln!(out, "CONFLICTS: {} places arrived again with other content; the first was kept", summary.conflicts)?;
+        writeln!(
+            out,
+            "CONFLICTS: {} places arrived again with other content; the first was kept",
+            summary.conflicts
+        )?;
     }
     for (reason, count) in &summary.refusals {
         writeln!(out, "refused: {count} messages ({reason})")?;

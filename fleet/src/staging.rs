@@ -36,11 +36,16 @@ impl Staging {
             .file_name()
             .ok_or_else(|| failed(io::Error::other("this path names no directory to make")))?;
         let parent = target.parent().unwrap_or(Path::new(""));
-        private_folders().recursive(true).create(parent_or_here(parent)).map_err(failed)?;
+        private_folders()
+            .recursive(true)
+            .create(parent_or_here(parent))
+            .map_err(failed)?;
         let mut staged = name.to_owned();
         staged.push(format!(".partial-{}", std::process::id()));
         let path = parent.join(staged);
-        private_folders().create(&path).map_err(|error| StagingError::io(&path, error))?;
+        private_folders()
+            .create(&path)
+            .map_err(|error| StagingError::io(&path, error))?;
         Ok(Self {
             target: target.to_owned(),
             path,
@@ -60,7 +65,9 @@ impl Staging {
     /// When the system refuses.
     pub fn folder(&self, name: &str) -> Result<PathBuf, StagingError> {
         let path = self.path.join(name);
-        private_folders().create(&path).map_err(|error| StagingError::io(&path, error))?;
+        private_folders()
+            .create(&path)
+            .map_err(|error| StagingError::io(&path, error))?;
         Ok(path)
     }
 
@@ -73,7 +80,9 @@ impl Staging {
         fs::rename(&self.path, &self.target).map_err(failed)?;
         self.committed = true;
         let parent = self.target.parent().unwrap_or(Path::new(""));
-        File::open(parent_or_here(parent)).and_then(|folder| folder.sync_all()).map_err(failed)
+        File::open(parent_or_here(parent))
+            .and_then(|folder| folder.sync_all())
+            .map_err(failed)
     }
 }
 
@@ -145,7 +154,13 @@ mod tests {
         assert!(!target.exists());
         staging.commit().unwrap();
         assert_eq!(fs::read_to_string(target.join("x")).unwrap(), "1");
-        assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o700);
-        assert!(matches!(Staging::begin(&target), Err(StagingError::Exists(_))));
+        assert_eq!(
+            fs::metadata(&target).unwrap().permissions().mode() & 0o777,
+            0o700
+        );
+        assert!(matches!(
+            Staging::begin(&target),
+            Err(StagingError::Exists(_))
+        ));
     }
 }

@@ -2,8 +2,6 @@
 //!
 //! Every client here is the one that agent and monitor use.
 
-
-
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -168,8 +166,14 @@ async fn a_client_of_another_ca_is_refused_by_the_broker() {
     let said = client(&intruder, GATEWAY).open(&broker).await.unwrap_err();
     // Both authorities have the same name, so it is the signature that gives the intruder away.
     let said = said.to_string();
-    assert!(said.contains("alert: DecryptError") || said.contains("alert: UnknownCA"), "{said}");
-    client(&ours.gateway(), GATEWAY).open(&broker).await.unwrap();
+    assert!(
+        said.contains("alert: DecryptError") || said.contains("alert: UnknownCA"),
+        "{said}"
+    );
+    client(&ours.gateway(), GATEWAY)
+        .open(&broker)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -239,12 +243,17 @@ async fn what_was_retained_and_the_last_will_reach_a_later_monitor() {
         ..client(&gateway, GATEWAY)
     };
     let device = device.open(&broker).await.unwrap();
-    deliver(&device, publication("birth", b"streams", true)).await.unwrap();
+    deliver(&device, publication("birth", b"streams", true))
+        .await
+        .unwrap();
     let mut watcher = client(&monitor, "monitor").open(&broker).await.unwrap();
     let filters = ["wardlink/1/+/birth", "wardlink/1/+/state"].map(ToOwned::to_owned);
     watcher.subscribe(&filters).await.unwrap();
     let birth = next(&mut watcher).await;
-    assert_eq!((birth.payload.as_slice(), birth.retain), (&b"streams"[..], true));
+    assert_eq!(
+        (birth.payload.as_slice(), birth.retain),
+        (&b"streams"[..], true)
+    );
     drop(device);
     assert_eq!(next(&mut watcher).await.payload, b"offline");
 }
@@ -259,7 +268,10 @@ async fn a_monitor_that_was_away_gets_what_came_meanwhile_within_one_run() {
         ..client(&monitor, "monitor")
     };
     let session = lasting.open(&broker).await.unwrap();
-    session.subscribe(&["wardlink/1/+/wave".to_owned()]).await.unwrap();
+    session
+        .subscribe(&["wardlink/1/+/wave".to_owned()])
+        .await
+        .unwrap();
     session.close().await;
     let device = client(&gateway, GATEWAY).open(&broker).await.unwrap();
     // More than the library's own queue of 1000 would have held.
@@ -282,7 +294,9 @@ async fn after_a_kill_a_new_broker_takes_the_same_port_at_once() {
     let mut broker = fleet.broker("127.0.0.1:0");
     for _ in 0..3 {
         let session = client(&files, GATEWAY).open(&broker).await.unwrap();
-        deliver(&session, publication("vital", b"x", false)).await.unwrap();
+        deliver(&session, publication("vital", b"x", false))
+            .await
+            .unwrap();
         let address = broker.address;
         drop(broker);
         broker = fleet.broker(&address.to_string());

@@ -265,8 +265,8 @@ mod tests {
     fn the_key_of_another_certificate_is_refused_by_name() {
         let (ours, theirs) = (made(0, 40_000), made(0, 40_000));
         let files = Files {
-            key: theirs.files.key.clone(),
-            ..ours.files.clone()
+            key: theirs.files.key,
+            ..ours.files
         };
         let said = Identity::load(&files).unwrap_err().to_string();
         assert!(said.contains("gw.key is not the key of"), "{said}");

@@ -7,6 +7,7 @@
 //! messages there (docs/decisions/0002-mqtt-client.md), so the owner keeps the ledger and opens a new
 //! session, with a new client, each time.
 
+use std::collections::VecDeque;
 use std::error::Error as _;
 use std::time::Duration;
 
@@ -68,6 +69,8 @@ pub struct Incoming {
 pub struct Session {
     client: AsyncClient,
     incoming: mpsc::Receiver<Result<Incoming, SessionError>>,
+    /// What came in while a subscription was waited for.
+    early: VecDeque<Result<Incoming, SessionError>>,
     present: bool,
     driver: JoinSet<()>,
 }
@@ -102,6 +105,7 @@ impl Session {
         Ok(Self {
             client,
             incoming,
+            early: VecDeque::new(),
             present,
             driver,
         })
@@ -117,7 +121,7 @@ impl Session {
     ///
     /// # Errors
     /// When the broker refuses a filter, or the session is over.
-    pub async fn subscribe(&self, filters: &[String]) -> Result<(), SessionError> {
+    pub async fn subscribe(&mut self, filters: &[String]) -> Result<(), SessionError> {
         let inputs = filters
             .iter()
             .map(|filter| SubscribeFilterInput::new(filter.as_str(), QoS::AtLeastOnce));
@@ -125,10 +129,20 @@ impl Session {
             .client
             .try_subscribe_many_tracked(inputs)
             .map_err(|_| SessionError::Over)?;
-        timeout(CONNECT, notice.wait_completion_async())
-            .await
-            .map_err(|_| SessionError::Silent(CONNECT))?
-            .map_err(|error| SessionError::Subscription(filters.join(", "), error.to_string()))
+        let granted = timeout(CONNECT, notice.wait_completion_async());
+        tokio::pin!(granted);
+        loop {
+            // A kept session delivers before it answers: what comes is taken in, or nothing would move on.
+            tokio::select! {
+                biased;
+                granted = &mut granted => {
+                    return granted
+                        .map_err(|_| SessionError::Silent(CONNECT))?
+                        .map_err(|error| SessionError::Subscription(filters.join(", "), error.to_string()));
+                }
+                Some(incoming) = self.incoming.recv() => self.early.push_back(incoming),
+            }
+        }
     }
 
     /// Hands one message to the connection.
@@ -150,15 +164,21 @@ impl Session {
     /// # Errors
     /// When the session is over, once, with the reason.
     pub async fn next(&mut self) -> Result<Incoming, SessionError> {
+        if let Some(early) = self.early.pop_front() {
+            return early;
+        }
         self.incoming
             .recv()
             .await
             .unwrap_or(Err(SessionError::Over))
     }
 
-    /// The next message if one is here already.
+    /// The next message if one is here already. The reason of an end stays for [`Session::next`].
     pub fn next_now(&mut self) -> Option<Incoming> {
-        self.incoming.try_recv().ok()?.ok()
+        if self.early.is_empty() {
+            self.early.extend(self.incoming.try_recv());
+        }
+        self.early.pop_front_if(|early| early.is_ok())?.ok()
     }
 
     /// Tells the broker that a message is safely here.
@@ -270,6 +290,9 @@ fn explain(error: &ConnectionError) -> SessionError {
         return SessionError::Over;
     }
     let mut words = error.to_string();
+    if words.contains(UNFINISHED) {
+        return SessionError::Broken("the broker closed the connection".to_owned());
+    }
     let mut source = error.source();
     while let Some(cause) = source {
         let said = cause.to_string();
@@ -345,6 +368,8 @@ pub enum SessionError {
     Over,
 }
 
+/// What rustls says of a peer that ends TCP without ending TLS, as every killed broker does.
+const UNFINISHED: &str = "without sending TLS close_notify";
 const CONNECT: Duration = Duration::from_secs(10);
 const CLOSE: Duration = Duration::from_secs(2);
 /// Messages that may wait on either side of the client before somebody has to wait.

@@ -1,5 +1,7 @@
 //! Consecutive records of one lane: the unit of the store and of the uplink.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, DecodeError, EncodeError, Limit};
@@ -53,7 +55,8 @@ impl Batch {
         codec::encode(self)
     }
 
-    /// Reads a batch and checks that it is one: a known schema, at least one record, every stream named.
+    /// Reads a batch and checks that it is one: a known schema, at least one record, every stream
+    /// described, and once.
     ///
     /// # Errors
     /// When the bytes are too large or too deep, are no batch, or contradict themselves.
@@ -65,12 +68,15 @@ impl Batch {
         if batch.range().is_none() {
             return Err(BatchError::Empty);
         }
-        match batch
-            .records
-            .iter()
-            .find(|record| batch.stream_of(record).is_none())
-        {
-            Some(record) => Err(BatchError::UnknownStream(record.stream)),
+        let mut described = BTreeSet::new();
+        for stream in &batch.streams {
+            if !described.insert(stream.number) {
+                return Err(BatchError::StreamTwice(stream.number));
+            }
+        }
+        let mut named = batch.records.iter().map(|record| record.stream);
+        match named.find(|number| !described.contains(number)) {
+            Some(number) => Err(BatchError::UnknownStream(number)),
             None => Ok(batch),
         }
     }
@@ -91,6 +97,9 @@ pub enum BatchError {
     /// A record without its stream.
     #[error("a record names stream {0}, which the batch does not describe")]
     UnknownStream(u32),
+    /// One number for two streams.
+    #[error("the batch describes stream {0} twice")]
+    StreamTwice(u32),
 }
 
 /// What is believed of a batch before it is parsed: 8 MiB, and no deeper than the shape above goes.

@@ -1,11 +1,14 @@
 //! Values to bytes and back: deterministic CBOR (RFC 8949 section 4.2) with integer keys.
 //!
 //! The only file that names `serde_cbor`. Promises that every decode is bounded in size and depth
-//! before the parser sees the bytes, that only definite lengths and no floating point numbers pass, and
-//! that nothing may follow the value. How to swap the codec: docs/decisions/0003-cbor-codec.md.
+//! before the parser sees the bytes, that only definite lengths and no floating point numbers pass, that
+//! nothing may follow the value, and that a value has exactly one encoding: bytes that say the same in
+//! another way (keys as text, unknown keys, explicit nulls) are refused. How to swap the codec:
+//! docs/decisions/0003-cbor-codec.md.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_cbor::ser::IoWrite;
 pub(crate) use serde_cbor::tags::Tagged;
 
 /// What a message may be at most.
@@ -17,19 +20,30 @@ pub struct Limit {
     pub depth: usize,
 }
 
-/// Encodes a value: struct fields and variants become integers in the order they are declared.
+/// Encodes a value: struct fields and variants become integers in the order they are declared. A variant
+/// that carries something is an array of its number and that.
 ///
 /// # Errors
 /// When the value cannot be encoded, which the types of this crate never cause.
 pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, EncodeError> {
-    serde_cbor::ser::to_vec_packed(value).map_err(EncodeError)
+    let mut bytes = Vec::new();
+    // the other form of enums, maps, would name variants in words even when packed
+    let mut serializer = serde_cbor::Serializer::new(IoWrite::new(&mut bytes))
+        .packed_format()
+        .legacy_enums();
+    value.serialize(&mut serializer).map_err(EncodeError)?;
+    Ok(bytes)
 }
 
 /// Decodes a value that takes up all of `bytes`.
 ///
 /// # Errors
-/// When the bytes exceed the limit, are not well-formed CBOR of the subset above, or are another value.
-pub fn decode<T: DeserializeOwned>(bytes: &[u8], limit: Limit) -> Result<T, DecodeError> {
+/// When the bytes exceed the limit, are not well-formed CBOR of the subset above, are another value, or
+/// are not what [`encode`] makes of the value they hold.
+pub fn decode<T: Serialize + DeserializeOwned>(
+    bytes: &[u8],
+    limit: Limit,
+) -> Result<T, DecodeError> {
     if bytes.len() > limit.bytes {
         return Err(DecodeError::TooLarge {
             found: bytes.len(),
@@ -40,7 +54,11 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8], limit: Limit) -> Result<T, Deco
     if end != bytes.len() {
         return Err(DecodeError::Trailing(bytes.len() - end));
     }
-    serde_cbor::from_slice(bytes).map_err(DecodeError::Shape)
+    let value = serde_cbor::from_slice(bytes).map_err(DecodeError::Shape)?;
+    if encode(&value).map_or(true, |canonical| canonical != bytes) {
+        return Err(DecodeError::NotDeterministic);
+    }
+    Ok(value)
 }
 
 /// Walks over one value and returns where it ends. Recursion is bounded by `depth`.
@@ -93,7 +111,7 @@ fn argument(bytes: &[u8], at: usize, info: u8) -> Result<(u64, usize), DecodeErr
         _ => 1 << 32,
     };
     if number < least {
-        return Err(DecodeError::NotShortest);
+        return Err(DecodeError::NotDeterministic);
     }
     Ok((number, at + 1 + width))
 }
@@ -123,9 +141,9 @@ pub enum DecodeError {
     /// A length that is not stated in advance.
     #[error("message has an indefinite length")]
     Indefinite,
-    /// A number in a longer form than needed.
+    /// The one encoding of the value is another: a number in a longer form, a key as text, an unknown key.
     #[error("message is not in deterministic encoding")]
-    NotShortest,
+    NotDeterministic,
     /// Floating point or an unassigned simple value.
     #[error("message has a value of a kind that is not used: {0:#04x}")]
     Unsupported(u8),

@@ -4,6 +4,11 @@
 //! that a key nobody asked for is a fault with the nearest known key as its hint, so that a slip of the
 //! pen is never silently ignored. Refuses to guess: a value of the wrong type is a fault, not a default.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a value of any other type is the wrong one, also of a type that TOML may get"
+)]
+
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;

@@ -64,3 +64,20 @@ impl fmt::Display for Lane {
         f.write_str(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lane_keeps_its_number_and_its_word_for_ever() {
+        let known = [(0, "alarm"), (1, "vital"), (2, "event"), (3, "wave")];
+        for (lane, (number, word)) in Lane::ALL.into_iter().zip(known) {
+            assert_eq!((lane.number(), lane.as_str()), (number, word));
+            assert_eq!(Lane::from_number(number), Some(lane));
+            assert_eq!(Lane::from_word(word), Some(lane));
+        }
+        assert_eq!(Lane::from_number(4), None);
+        assert_eq!(Lane::from_word("Alarm"), None);
+    }
+}

@@ -12,6 +12,7 @@ use std::time::Duration;
 pub use device::{Bus, DeviceSettings, Driver, RecordingSource, Simulation};
 
 use crate::document::{Faults, Section};
+use crate::id::DeviceId;
 use crate::lane::Lane;
 
 /// A profile that was read without fault.
@@ -125,13 +126,19 @@ fn lanes(root: &mut Section, faults: &mut Faults) -> [LanePolicy; 4] {
 }
 
 fn devices(root: &mut Section, faults: &mut Faults) -> Vec<DeviceSettings> {
-    let mut taken = BTreeSet::new();
+    let mut taken: BTreeSet<DeviceId> = BTreeSet::new();
     let mut devices = Vec::new();
     for mut section in root.sections("device", faults) {
         let path = section.path("id");
         let device = DeviceSettings::read(&mut section, faults);
         section.finish(faults);
         let Some(device) = device else { continue };
+        if device.id.as_str() == GATEWAY {
+            faults.note(
+                &path,
+                format!("{GATEWAY:?} is the gateway's own name for its events"),
+            );
+        }
         if !taken.insert(device.id.clone()) {
             faults.note_with_hint(
                 path,
@@ -144,6 +151,8 @@ fn devices(root: &mut Section, faults: &mut Faults) -> Vec<DeviceSettings> {
     devices
 }
 
+/// The device under which a gateway files its own events.
+pub const GATEWAY: &str = "gateway";
 const LONGEST_AGE: Duration = Duration::from_secs(60);
 const LEVELS: [(&str, LogLevel); 5] = [
     ("error", LogLevel::Error),

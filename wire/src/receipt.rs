@@ -47,12 +47,15 @@ impl Receipt {
     /// Reads a receipt for `gateway` that one of the trusted keys signed.
     ///
     /// # Errors
-    /// When the signature does not hold or the receipt is for another gateway.
+    /// When it is too large, the signature does not hold, or the receipt is for another gateway.
     pub fn verify(
         bytes: &[u8],
         gateway: &GatewayId,
         trusted: &[VerifyingKey],
     ) -> Result<Self, ReceiptError> {
+        if bytes.len() > LIMIT.bytes {
+            return Err(ReceiptError::TooLarge(bytes.len()));
+        }
         let (payload, _) = signature::verify(bytes, Purpose::Receipt, trusted)?;
         let receipt: Self = codec::decode(&payload, LIMIT)?;
         if receipt.schema != crate::SCHEMA {
@@ -79,6 +82,9 @@ pub enum SignError {
 /// Why a receipt is not believed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReceiptError {
+    /// Larger than any receipt.
+    #[error("receipt of {0} bytes, at most {most} are taken", most = LIMIT.bytes)]
+    TooLarge(usize),
     /// The signature.
     #[error(transparent)]
     Verify(#[from] VerifyError),
@@ -93,6 +99,7 @@ pub enum ReceiptError {
     OtherGateway(GatewayId),
 }
 
+/// 1 MiB: some 50,000 runs.
 const LIMIT: Limit = Limit {
     bytes: 1 << 20,
     depth: 8,

@@ -149,7 +149,7 @@ pub struct Absent {
     /// For a sampled stream: index of the first sample without value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<u64>,
-    /// How many values are absent.
+    /// How many values are absent; 0 when that is not known.
     pub count: u64,
     /// What the device sent in place of a value, if it sent something.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -208,3 +208,68 @@ pub enum VerifyError {
 const SPKI_PREFIX: [u8; 12] = [
     0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_survive_being_written_to_files() {
+        let key = SigningKey::generate().unwrap();
+        let read = SigningKey::from_pkcs8(&key.to_pkcs8().unwrap()).unwrap();
+        assert_eq!(read.verifying_key(), key.verifying_key());
+        let spki = key.verifying_key().to_spki();
+        assert_eq!(VerifyingKey::from_spki(&spki), Ok(key.verifying_key()));
+    }
+
+    #[test]
+    fn a_document_that_is_no_key_is_refused() {
+        let spki = SigningKey::generate().unwrap().verifying_key().to_spki();
+        for bad in [
+            &[][..],
+            &spki[1..],
+            &spki[..43],
+            &[&spki[..], &[0]].concat(),
+        ] {
+            assert_eq!(VerifyingKey::from_spki(bad), Err(KeyError::Public));
+            assert_eq!(SigningKey::from_pkcs8(bad).err(), Some(KeyError::Private));
+        }
+    }
+
+    #[test]
+    fn a_private_key_never_shows_in_debug_output() {
+        let key = SigningKey::generate().unwrap();
+        assert_eq!(format!("{key:?}"), "SigningKey(***)");
+    }
+
+    #[test]
+    fn an_envelope_with_another_algorithm_or_an_unknown_critical_header_is_refused() {
+        let key = SigningKey::generate().unwrap();
+        let trusted = [key.verifying_key()];
+        let envelope = |header: HeaderBuilder| {
+            let header = header.key_id(key.verifying_key().key_id()).build();
+            CoseSign1Builder::new()
+                .protected(header)
+                .payload(b"payload".to_vec())
+                .create_signature(Purpose::Bundle.context(), |data| {
+                    key.0.sign(data).as_ref().to_vec()
+                })
+                .build()
+                .to_vec()
+                .unwrap()
+        };
+        let right = envelope(HeaderBuilder::new().algorithm(iana::Algorithm::EdDSA));
+        assert!(verify(&right, Purpose::Bundle, &trusted).is_ok());
+        let critical = HeaderBuilder::new()
+            .algorithm(iana::Algorithm::EdDSA)
+            .add_critical(iana::HeaderParameter::ContentType);
+        for wrong in [
+            HeaderBuilder::new(),
+            HeaderBuilder::new().algorithm(iana::Algorithm::ES256),
+            critical,
+        ] {
+            let refused = verify(&envelope(wrong), Purpose::Bundle, &trusted);
+            assert_eq!(refused, Err(VerifyError::Envelope));
+        }
+    }
+}

@@ -28,6 +28,9 @@ pub struct Stream {
     pub sampling: Option<Sampling>,
     /// Set when the device is simulated; nothing downstream may clear it.
     pub simulated: bool,
+    /// When this measurement began, UTC, nanoseconds since 1970-01-01. Sample indexes count from here, so
+    /// a device that is started anew begins a new series under the same name.
+    pub since_ns: i64,
 }
 
 /// The kind of a stream.
@@ -105,3 +108,17 @@ impl From<Ratio> for (u64, u64) {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a rate needs two numbers above 0")]
 pub struct RatioError;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_never_zero_nor_without_end() {
+        assert_eq!(Ratio::new(0, 1), None);
+        assert_eq!(Ratio::new(1, 0), None);
+        assert!(Ratio::try_from((0, 0)).is_err());
+        let rate = Ratio::new(360, 7).unwrap();
+        assert_eq!((rate.numerator(), rate.denominator()), (360, 7));
+    }
+}

@@ -53,9 +53,11 @@ impl Group<'_> {
                 gateway,
                 lane,
                 batch,
+                held: &held,
                 streams: HashMap::new(),
             };
-            rows.store(bytes, (first, last), received_ns, &digests, &held)?;
+            let batch_row = rows.store_batch(bytes, (first, last), received_ns)?;
+            rows.store_records(batch_row, &digests)?;
         }
         join_run(&point, lane, first, last, received_ns)?;
         count(&point, lane, batch, inserted)?;
@@ -69,30 +71,32 @@ struct Rows<'a> {
     gateway: i64,
     lane: i64,
     batch: &'a Batch,
+    held: &'a SequenceSet,
     streams: HashMap<u32, i64>,
 }
 
 impl Rows<'_> {
-    fn store(
-        &mut self,
+    fn store_batch(
+        &self,
         bytes: &[u8],
         (first, last): (i64, i64),
         received_ns: i64,
-        digests: &[Digest],
-        held: &SequenceSet,
-    ) -> Result<(), ArchiveError> {
+    ) -> Result<i64, ArchiveError> {
         self.point
             .prepare_cached(
                 "INSERT INTO batch (lane, first, last, received_ns, bytes) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?
             .execute(params![self.lane, first, last, received_ns, bytes])?;
-        let batch_row = self.point.last_insert_rowid();
+        Ok(self.point.last_insert_rowid())
+    }
+
+    fn store_records(&mut self, batch_row: i64, digests: &[Digest]) -> Result<(), ArchiveError> {
         let mut insert = self.point.prepare_cached(
             "INSERT INTO record (lane, sequence, batch, stream, digest) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?;
         for ((place, record), digest) in (0..).zip(&self.batch.records).zip(digests) {
             let sequence = self.batch.first.plus(place);
-            if held.contains(sequence) {
+            if self.held.contains(sequence) {
                 continue;
             }
             let sequence = i64::try_from(sequence.0).map_err(|_| ArchiveError::Beyond)?;
@@ -151,9 +155,11 @@ fn lane_row(
         "INSERT INTO lane (gateway, epoch, number) VALUES (?1, ?2, ?3)
          ON CONFLICT (gateway, epoch, number) DO UPDATE SET number = number RETURNING id",
     )?;
-    Ok(insert.query_row(params![gateway, epoch.as_bytes(), lane.number()], |row| {
-        row.get(0)
-    })?)
+    Ok(
+        insert.query_row(params![gateway, epoch.as_bytes(), lane.number()], |row| {
+            row.get(0)
+        })?,
+    )
 }
 
 fn stream_row(point: &Savepoint<'_>, gateway: i64, stream: &Stream) -> Result<i64, ArchiveError> {
@@ -199,7 +205,8 @@ fn compare(
     if held.is_empty() {
         return Ok(inserted);
     }
-    let mut find = point.prepare_cached("SELECT digest FROM record WHERE lane = ?1 AND sequence = ?2")?;
+    let mut find =
+        point.prepare_cached("SELECT digest FROM record WHERE lane = ?1 AND sequence = ?2")?;
     for (place, digest) in (0..).zip(digests) {
         let sequence = batch.first.plus(place);
         if !held.contains(sequence) {

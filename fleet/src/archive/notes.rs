@@ -68,7 +68,12 @@ impl Group<'_> {
     ///
     /// # Errors
     /// When the database refuses.
-    pub fn note(&mut self, gateway: &GatewayId, note: Note, bytes: &[u8]) -> Result<(), ArchiveError> {
+    pub fn note(
+        &mut self,
+        gateway: &GatewayId,
+        note: Note,
+        bytes: &[u8],
+    ) -> Result<(), ArchiveError> {
         let update = match note {
             Note::Birth => "UPDATE gateway SET birth = ?2 WHERE id = ?1",
             Note::State => "UPDATE gateway SET state = ?2 WHERE id = ?1",
@@ -84,7 +89,11 @@ impl Group<'_> {
     ///
     /// # Errors
     /// When the database refuses.
-    pub fn note_receipt(&mut self, gateway: &GatewayId, issued_ns: i64) -> Result<(), ArchiveError> {
+    pub fn note_receipt(
+        &mut self,
+        gateway: &GatewayId,
+        issued_ns: i64,
+    ) -> Result<(), ArchiveError> {
         self.transaction
             .prepare_cached(
                 "UPDATE gateway SET receipts = receipts + 1, receipt_ns = ?2 WHERE name = ?1",

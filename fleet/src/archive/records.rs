@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 use wardlink_wire::batch::Batch;
-use wardlink_wire::id::{BootId, DeviceId, Epoch, GatewayId};
+use wardlink_wire::id::{DeviceId, Epoch, GatewayId};
 use wardlink_wire::record::Record;
 use wardlink_wire::sequence::Sequence;
 use wardlink_wire::stream::Stream;
@@ -40,8 +40,8 @@ pub struct HeldRecord<'a> {
 pub struct Place {
     /// Which store gave the sequence.
     pub epoch: Epoch,
-    /// Which boot monotonic times belong to.
-    pub boot: BootId,
+    /// When the measurement that it belongs to began, UTC, nanoseconds since 1970-01-01.
+    pub since_ns: i64,
     /// The place in its lane.
     pub sequence: Sequence,
     lane: i64,
@@ -103,8 +103,7 @@ impl Archive {
         let mut rows = find.query([stream.id]).map_err(lost)?;
         let mut open: Option<(i64, Batch)> = None;
         while let Some(row) = rows.next().map_err(lost)? {
-            let (lane, sequence, id): (i64, i64, i64) =
-                row.try_into().map_err(lost)?;
+            let (lane, sequence, id): (i64, i64, i64) = row.try_into().map_err(lost)?;
             if open.as_ref().is_none_or(|(current, _)| *current != id) {
                 open = Some((id, self.batch(id)?));
             }
@@ -140,7 +139,12 @@ impl Archive {
         )?;
         let place = |sequence: Sequence| i64::try_from(sequence.0).unwrap_or(i64::MAX);
         let found = find.query_map(
-            params![before.lane, place(before.sequence), place(after.sequence), stream.id],
+            params![
+                before.lane,
+                place(before.sequence),
+                place(after.sequence),
+                stream.id
+            ],
             |row| row.get(0),
         )?;
         Ok(found.collect::<Result<_, _>>()?)
@@ -163,15 +167,16 @@ fn held_record(batch: &Batch, lane: i64, sequence: i64) -> Option<HeldRecord<'_>
     let sequence = Sequence(u64::try_from(sequence).ok()?);
     let place = usize::try_from(sequence.0.checked_sub(batch.first.0)?).ok()?;
     let record = batch.records.get(place)?;
+    let stream = batch.stream_of(record)?;
     let place = Place {
         epoch: batch.epoch,
-        boot: batch.boot,
+        since_ns: stream.since_ns,
         sequence,
         lane,
     };
     Some(HeldRecord {
         place,
-        stream: batch.stream_of(record)?,
+        stream,
         record,
     })
 }

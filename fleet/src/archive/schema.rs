@@ -16,7 +16,8 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), ArchiveError> {
     let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if found == 0 {
         let mut name = [0; 6];
-        rand::fill(&mut name).map_err(|_| ArchiveError::Damaged("the system gives no random bytes"))?;
+        rand::fill(&mut name)
+            .map_err(|_| ArchiveError::Damaged("the system gives no random bytes"))?;
         transaction.execute_batch(TABLES)?;
         transaction.execute("INSERT INTO archive (name) VALUES (?1)", [hex(&name)])?;
         transaction.pragma_update(None, "user_version", VERSION)?;

@@ -56,7 +56,9 @@ pub async fn serve(args: BrokerArguments, mut ready: impl Write) -> Result<(), B
     }
     let context = context(args.gateway.clone()).await;
     let listener = listener(&args)?;
-    let address = listener.local_addr().map_err(|error| BrokerError::broker(&error))?;
+    let address = listener
+        .local_addr()
+        .map_err(|error| BrokerError::broker(&error))?;
     writeln!(ready, "{LISTENING}{address}")
         .and_then(|()| ready.flush())
         .map_err(BrokerError::Ready)?;

@@ -116,7 +116,9 @@ impl Child {
     /// The most memory it ever held, KiB; `VmHWM` of proc_pid_status(5).
     fn peak_memory(&self) -> Option<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))?;
         line.trim().strip_suffix("kB")?.trim().parse().ok()
     }
 
@@ -235,7 +237,9 @@ impl std::fmt::Display for Tail {
             return write!(f, "; its log {} is empty", self.log.display());
         }
         write!(f, "; the last lines of {}:", self.log.display())?;
-        self.lines.iter().try_for_each(|line| write!(f, "\n  {line}"))
+        self.lines
+            .iter()
+            .try_for_each(|line| write!(f, "\n  {line}"))
     }
 }
 

@@ -82,7 +82,11 @@ impl Display {
 
     fn write(&mut self, text: &str) {
         // A reader that went away must not end the run: its account is still wanted.
-        drop(self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()));
+        drop(
+            self.out
+                .write_all(text.as_bytes())
+                .and_then(|()| self.out.flush()),
+        );
     }
 }
 
@@ -103,8 +107,16 @@ fn width() -> usize {
 fn block(snapshot: &Snapshot) -> Vec<String> {
     let mut lines = vec![
         String::new(),
-        format!("{}   link {}   {}", clock(snapshot), link(snapshot), freshness(snapshot)),
-        format!("{:<8}{:>12}{:>12}{:>12}{:>10}", "lane", "records/s", "recorded", "delivered", "backlog"),
+        format!(
+            "{}   link {}   {}",
+            clock(snapshot),
+            link(snapshot),
+            freshness(snapshot)
+        ),
+        format!(
+            "{:<8}{:>12}{:>12}{:>12}{:>10}",
+            "lane", "records/s", "recorded", "delivered", "backlog"
+        ),
     ];
     lines.extend(snapshot.lanes.iter().map(|lane| {
         format!(
@@ -117,19 +129,32 @@ fn block(snapshot: &Snapshot) -> Vec<String> {
         )
     }));
     lines.push(format!("{} receipts", snapshot.receipts));
-    lines.extend(snapshot.trouble.iter().map(|trouble| format!("! {trouble}")));
+    lines.extend(
+        snapshot
+            .trouble
+            .iter()
+            .map(|trouble| format!("! {trouble}")),
+    );
     lines
 }
 
 fn line(snapshot: &Snapshot) -> String {
     let mut parts = vec![clock(snapshot), format!("link {}", link(snapshot))];
     parts.extend(snapshot.lanes.iter().map(|lane| {
-        format!("{} {:.1}/s {} of {}", lane.lane, lane.rate, lane.delivered, lane.recorded)
+        format!(
+            "{} {:.1}/s {} of {}",
+            lane.lane, lane.rate, lane.delivered, lane.recorded
+        )
     }));
     parts.push(format!("backlog {}", snapshot.backlog));
     parts.push(freshness(snapshot));
     parts.push(format!("{} receipts", snapshot.receipts));
-    parts.extend(snapshot.trouble.iter().map(|trouble| format!("! {trouble}")));
+    parts.extend(
+        snapshot
+            .trouble
+            .iter()
+            .map(|trouble| format!("! {trouble}")),
+    );
     parts.join("  ")
 }
 
@@ -243,7 +268,10 @@ mod tests {
         display.show(&snapshot());
         let second = text(&page).split_off(first.len());
         let lines = first.matches('\n').count();
-        assert!(second.starts_with(&format!("\x1b[{lines}F\x1b[J")), "{second:?}");
+        assert!(
+            second.starts_with(&format!("\x1b[{lines}F\x1b[J")),
+            "{second:?}"
+        );
         display.say("done");
         assert!(text(&page).ends_with("\x1b[Jdone\n"));
     }

@@ -14,8 +14,13 @@ pub(super) struct Outage {
 enum State {
     Ahead,
     /// The broker was killed at this instant, this far into the run.
-    Now { since: Instant, begun: Duration },
-    Over { lasted: Duration },
+    Now {
+        since: Instant,
+        begun: Duration,
+    },
+    Over {
+        lasted: Duration,
+    },
 }
 
 /// What has to be done now.

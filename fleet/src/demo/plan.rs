@@ -55,9 +55,10 @@ fn bedside(seed: u64) -> String {
         ("ecg", "ads1292r", "rate = 250\n"),
         ("oximeter", "nonin", ""),
     ];
-    let tables = devices.into_iter().zip(seed..).map(|((id, driver, more), seed)| {
-        device(id, driver, more, &format!("seed = {seed}\n"))
-    });
+    let tables = devices
+        .into_iter()
+        .zip(seed..)
+        .map(|((id, driver, more), seed)| device(id, driver, more, &format!("seed = {seed}\n")));
     HEAD.to_owned() + &tables.collect::<String>()
 }
 
@@ -120,6 +121,8 @@ mod tests {
             panic!("one device expected");
         };
         assert!(matches!(&device.driver, Driver::Frontend { recording } if *recording == header));
-        assert!(matches!(&device.bus, Bus::Simulated(simulation) if (simulation.speed - 4.0).abs() < 1e-9));
+        assert!(
+            matches!(&device.bus, Bus::Simulated(simulation) if (simulation.speed - 4.0).abs() < 1e-9)
+        );
     }
 }

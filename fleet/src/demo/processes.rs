@@ -63,6 +63,7 @@ impl Processes {
         let monitor = Child::start("monitor", monitor, Output::Logged, &log, &mut guard).await?;
         let mut agent = Command::new(&programs.agent);
         agent.arg("run").arg("--json");
+        agent.arg("--grace").arg(GRACE.as_secs().to_string());
         agent.arg("--config").arg(stage.agent_configuration());
         let log = stage.log("agent");
         let agent = Child::start("agent", agent, Output::Reported, &log, &mut guard).await?;
@@ -174,7 +175,9 @@ async fn start_broker(
     command.arg("demo-broker");
     command.arg("--listen").arg(address.to_string());
     command.arg("--ca").arg(stage.broker_file("ca.pem"));
-    command.arg("--certificate").arg(stage.broker_file("broker.pem"));
+    command
+        .arg("--certificate")
+        .arg(stage.broker_file("broker.pem"));
     command.arg("--key").arg(stage.broker_file("broker.key"));
     command.arg("--gateway").arg(stage.gateway().as_str());
     let log = stage.log("broker");
@@ -206,6 +209,8 @@ pub enum ProgramError {
     NoAgent(PathBuf),
 }
 
+/// How long the agent may deliver what is left after it was told to stop.
+pub(super) const GRACE: Duration = Duration::from_secs(60);
 const AGENT: &str = "wardlink-agent";
 /// A broker listens well within this time, also on a loaded machine.
 const READY: Duration = Duration::from_secs(20);

@@ -84,7 +84,11 @@ impl Progress {
 
     /// What there is to show. `now_ns` is UTC in nanoseconds.
     pub(super) fn snapshot(&self, elapsed: Duration, now_ns: i64) -> Snapshot {
-        let lost = self.agent.devices.iter().filter(|device| device.state == "lost");
+        let lost = self
+            .agent
+            .devices
+            .iter()
+            .filter(|device| device.state == "lost");
         let trouble = lost.map(|device| format!("{} ({}) is lost", device.id, device.driver));
         Snapshot {
             elapsed,
@@ -95,7 +99,10 @@ impl Progress {
                 let age = now_ns.saturating_sub(newest);
                 Duration::from_nanos(u64::try_from(age).unwrap_or(0))
             }),
-            lanes: Lane::ALL.into_iter().filter_map(|lane| self.line(lane)).collect(),
+            lanes: Lane::ALL
+                .into_iter()
+                .filter_map(|lane| self.line(lane))
+                .collect(),
             trouble: trouble.chain(self.agent.faults.iter().cloned()).collect(),
             ..Snapshot::default()
         }
@@ -117,8 +124,7 @@ impl Progress {
     }
 
     fn rate(&self, lane: Lane) -> f64 {
-        let (Some((from, before)), Some((to, after))) =
-            (self.history.front(), self.history.back())
+        let (Some((from, before)), Some((to, after))) = (self.history.front(), self.history.back())
         else {
             return 0.0;
         };
@@ -159,7 +165,11 @@ mod tests {
     fn a_rate_is_over_the_last_seconds_and_not_over_the_whole_run() {
         let mut progress = Progress::default();
         for second in 0..60_u64 {
-            let recorded = if second < 50 { second * 100 } else { 4900 + (second - 49) * 10 };
+            let recorded = if second < 50 {
+                second * 100
+            } else {
+                4900 + (second - 49) * 10
+            };
             progress.agent_said(Duration::from_secs(second), said(recorded, 0));
         }
         let snapshot = progress.snapshot(Duration::from_secs(59), 0);

@@ -10,17 +10,17 @@ use std::time::{Duration, Instant};
 use tokio::time::{MissedTickBehavior, interval};
 use wardlink_wire::lane::Lane;
 
+use super::DemoError;
 use super::agent::AgentStatus;
 use super::archive::Delivered;
 use super::child::{ChildError, End};
 use super::display::Display;
 use super::interrupts::Interrupts;
 use super::outage::{Outage, Step};
-use super::processes::{Processes, Programs, Rest};
+use super::processes::{GRACE, Processes, Programs, Rest};
 use super::progress::Progress;
 use super::stage::Stage;
 use super::tally::{LaneTally, Tally};
-use super::DemoError;
 use crate::clock;
 
 /// What a run needs to know.
@@ -169,7 +169,7 @@ impl Run<'_> {
 
     /// Ends everything in order and counts.
     async fn finish(&self, processes: Processes, course: Course) -> Result<Tally, DemoError> {
-        let (end, mut rest) = processes.stop_agent(DRAIN).await?;
+        let (end, mut rest) = processes.stop_agent(GRACE + STOP).await?;
         let agent = AgentStatus::last_of(&end.output)?;
         self.arrival(&agent, &mut rest).await?;
         rest.stop(STOP).await?;
@@ -200,7 +200,11 @@ impl Run<'_> {
         Ok(Tally {
             duplicates: Delivered::stored_twice(self.stage.root())?,
             gaps: delivered.gaps,
-            outage_seconds: seconds(course.outage.map_or(Duration::ZERO, |outage| outage.lasted())),
+            outage_seconds: seconds(
+                course
+                    .outage
+                    .map_or(Duration::ZERO, |outage| outage.lasted()),
+            ),
             max_backlog_records: course.progress.largest_backlog(),
             resent_duplicates: delivered.resent,
             conflicts: delivered.conflicts,
@@ -223,9 +227,7 @@ fn seconds(duration: Duration) -> f64 {
 const LOOK: Duration = Duration::from_millis(250);
 /// An agent that works has recorded something well within this time.
 const FIRST: Duration = Duration::from_secs(30);
-/// How long the agent may take to deliver what is left.
-const DRAIN: Duration = Duration::from_secs(120);
 /// How long the archive may take to have it, after the agent is done.
 const ARRIVAL: Duration = Duration::from_secs(30);
-/// How long the monitor may take to stop.
+/// How long a process may take to stop when it has nothing left to do.
 const STOP: Duration = Duration::from_secs(20);

@@ -46,7 +46,11 @@ impl Stage {
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let mut builder = DirBuilder::new();
-                builder.recursive(true).mode(0o700).create(&root).map_err(failed)?;
+                builder
+                    .recursive(true)
+                    .mode(0o700)
+                    .create(&root)
+                    .map_err(failed)?;
             }
             Err(error) => return Err(failed(error)),
         }
@@ -90,11 +94,10 @@ impl Stage {
     fn shorten_socket(&self) -> Result<(), StageError> {
         let path = self.agent_configuration();
         let text = fs::read_to_string(&path).map_err(|error| StageError::io(&path, error))?;
-        let mut table: toml::Table =
-            text.parse().map_err(|error| StageError::Configuration {
-                path: path.clone(),
-                error,
-            })?;
+        let mut table: toml::Table = text.parse().map_err(|error| StageError::Configuration {
+            path: path.clone(),
+            error,
+        })?;
         let mut status = toml::Table::new();
         let socket = self.socket().to_string_lossy().into_owned();
         status.insert("socket".to_owned(), socket.into());

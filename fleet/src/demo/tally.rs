@@ -117,7 +117,11 @@ impl Tally {
         };
         line("recorded", format!("{} by the agent", self.recorded));
         line("delivered", format!("{} in the archive", self.delivered));
-        for lane in self.lanes.iter().filter(|lane| lane.recorded + lane.delivered > 0) {
+        for lane in self
+            .lanes
+            .iter()
+            .filter(|lane| lane.recorded + lane.delivered > 0)
+        {
             line(
                 &format!("  {}", lane.lane),
                 format!("{} recorded, {} delivered", lane.recorded, lane.delivered),
@@ -133,17 +137,26 @@ impl Tally {
         );
         line("gaps", self.gaps.to_string());
         if self.refused > 0 {
-            line("refused", format!("{} messages by the monitor", self.refused));
+            line(
+                "refused",
+                format!("{} messages by the monitor", self.refused),
+            );
         }
         if self.outage_seconds > 0.0 {
             line("broker down", format!("{:.1} s", self.outage_seconds));
         }
-        line("largest backlog", format!("{} records", self.max_backlog_records));
+        line(
+            "largest backlog",
+            format!("{} records", self.max_backlog_records),
+        );
         line("duration", format!("{:.1} s", self.seconds));
         if let Some(peak) = self.agent_peak_rss_kib {
             line("agent's peak memory", format!("{peak} KiB"));
         }
-        line("gateway, epoch", format!("{}, {}", self.gateway, self.epoch));
+        line(
+            "gateway, epoch",
+            format!("{}, {}", self.gateway, self.epoch),
+        );
         line("seed", self.seed.to_string());
         text
     }
@@ -166,7 +179,10 @@ mod tests {
         let tally = Tally::of_lanes(vec![lane("vital", 10, 8), lane("wave", 10, 12)]);
         assert_eq!((tally.recorded, tally.delivered, tally.lost), (20, 20, 2));
         let faults = tally.faults().join("\n");
-        assert!(faults.contains("2 of 10 vital records did not arrive"), "{faults}");
+        assert!(
+            faults.contains("2 of 10 vital records did not arrive"),
+            "{faults}"
+        );
         assert!(faults.contains("12 wave records"), "{faults}");
     }
 
@@ -200,7 +216,10 @@ mod tests {
             "outage_seconds",
             "max_backlog_records",
         ] {
-            assert!(value.get(name).is_some_and(serde_json::Value::is_number), "{name}");
+            assert!(
+                value.get(name).is_some_and(serde_json::Value::is_number),
+                "{name}"
+            );
         }
         assert!(!line.contains('\n'));
     }

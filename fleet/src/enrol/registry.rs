@@ -43,10 +43,12 @@ impl Registry {
         if text.is_empty() {
             file.write_all(HEADER.as_bytes()).map_err(failed)?;
         }
-        let gateways = text.parse().map_err(|error: toml::de::Error| RegistryError::Damaged {
-            path: path.to_owned(),
-            problem: error.message().to_owned(),
-        })?;
+        let gateways = text
+            .parse()
+            .map_err(|error: toml::de::Error| RegistryError::Damaged {
+                path: path.to_owned(),
+                problem: error.message().to_owned(),
+            })?;
         Ok(Self {
             path: path.to_owned(),
             file,
@@ -125,4 +127,5 @@ impl RegistryError {
     }
 }
 
-const HEADER: &str = "# Gateways enrolled in this fleet, one line each; `wardlink enrol` adds to it.\n";
+const HEADER: &str =
+    "# Gateways enrolled in this fleet, one line each; `wardlink enrol` adds to it.\n";

@@ -112,8 +112,17 @@ mod tests {
     #[test]
     fn the_default_profile_is_one_that_gateways_accept() {
         let profile = Profile::parse(DEFAULT_PROFILE).unwrap();
-        let drivers: Vec<_> = profile.devices.iter().map(|device| device.driver.name()).collect();
+        let drivers: Vec<_> = profile
+            .devices
+            .iter()
+            .map(|device| device.driver.name())
+            .collect();
         assert_eq!(drivers, ["tmp117", "max30102", "ads1292r", "nonin"]);
-        assert!(profile.devices.iter().all(|device| device.bus.is_simulated()));
+        assert!(
+            profile
+                .devices
+                .iter()
+                .all(|device| device.bus.is_simulated())
+        );
     }
 }

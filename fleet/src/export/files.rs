@@ -77,7 +77,10 @@ impl CsvFile {
 
     /// Gives the file its name.
     pub(super) fn finish(self) -> Result<Written, ExportError> {
-        let flushed = self.writer.into_inner().map_err(io::IntoInnerError::into_error);
+        let flushed = self
+            .writer
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error);
         flushed
             .and_then(|file| file.sync_all())
             .and_then(|()| fs::rename(&self.partial, &self.path))
@@ -131,11 +134,28 @@ mod tests {
         let out = folder.path().join("out");
         let mut names = Names::within(&out).unwrap();
         let mut files = Vec::new();
-        for parts in [["d", "../../x"], ["d", "/etc/x"], ["d", ""], ["d.a", "b"], ["d", "a.b"], ["d", "A.b"]] {
+        for parts in [
+            ["d", "../../x"],
+            ["d", "/etc/x"],
+            ["d", ""],
+            ["d.a", "b"],
+            ["d", "a.b"],
+            ["d", "A.b"],
+        ] {
             let file = names.create(&parts, "h").unwrap();
             files.push(file.finish().unwrap().name);
         }
-        assert_eq!(files, ["d._.._.._x.csv", "d._etc_x.csv", "d._.csv", "d.a.b.csv", "d.a.b~2.csv", "d.A.b~3.csv"]);
+        assert_eq!(
+            files,
+            [
+                "d._.._.._x.csv",
+                "d._etc_x.csv",
+                "d._.csv",
+                "d.a.b.csv",
+                "d.a.b~2.csv",
+                "d.A.b~3.csv"
+            ]
+        );
         assert_eq!(fs::read_dir(&out).unwrap().count(), files.len());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }

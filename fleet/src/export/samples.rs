@@ -1,8 +1,8 @@
 //! A sampled stream as lines of `index,raw,status`, one for every sample.
 //!
 //! Promises a line for every index from the first to the last held: a value, a stated absence, or a gap.
-//! Indexes count from the start of a measurement, so one that starts again (the count goes back, another
-//! boot, another store) begins another file.
+//! Indexes count from the start of a measurement, so one that starts again (a device started anew, another
+//! store) begins another file.
 
 use wardlink_wire::record::{Body, Record};
 
@@ -27,7 +27,11 @@ struct Measurement {
 }
 
 impl<'a> SampleWriter<'a> {
-    pub(super) const fn new(archive: &'a Archive, stream: &'a StreamKey, parts: Vec<&'a str>) -> Self {
+    pub(super) const fn new(
+        archive: &'a Archive,
+        stream: &'a StreamKey,
+        parts: Vec<&'a str>,
+    ) -> Self {
         Self {
             archive,
             stream,
@@ -49,7 +53,7 @@ impl<'a> SampleWriter<'a> {
         };
         let continues = |measurement: &Measurement| {
             let last = measurement.last;
-            (last.epoch, last.boot) == (held.place.epoch, held.place.boot)
+            (last.epoch, last.since_ns) == (held.place.epoch, held.place.since_ns)
                 && first >= measurement.next
                 && first - measurement.next <= LONGEST_GAP
         };
@@ -61,7 +65,9 @@ impl<'a> SampleWriter<'a> {
             }
         };
         if measurement.next < first {
-            let causes = self.archive.causes(self.stream, measurement.last, held.place)?;
+            let causes = self
+                .archive
+                .causes(self.stream, measurement.last, held.place)?;
             let status = words::missing(&causes);
             for index in measurement.next..first {
                 measurement.file.line(format_args!("{index},,{status}"))?;
@@ -128,7 +134,10 @@ fn lines(file: &mut CsvFile, record: &Record, first: u64) -> Result<(), ExportEr
     match &record.body {
         Body::Numeric(numeric) => {
             let raw = numeric.raw.map(|raw| raw.to_string()).unwrap_or_default();
-            file.line(format_args!("{first},{raw},{}", words::value(record.quality)))
+            file.line(format_args!(
+                "{first},{raw},{}",
+                words::value(record.quality)
+            ))
         }
         Body::Samples(block) => {
             let status = words::value(record.quality);

@@ -66,7 +66,12 @@ fn take(
     let content = match judged {
         Ok(Ok(content)) => content,
         Ok(Err(refusal)) => return Ok(Err(refusal)),
-        Err(_) => return Ok(refuse("defect", "reading this message failed in the program")),
+        Err(_) => {
+            return Ok(refuse(
+                "defect",
+                "reading this message failed in the program",
+            ));
+        }
     };
     let (batch, bytes) = match content {
         Content::Note(gateway, note) => {
@@ -104,12 +109,18 @@ fn judge(arrival: Arrival<'_>, master: &PayloadMasterKey) -> Result<Content, Ref
     let topic = Topic::parse(arrival.topic).or_else(|error| refuse("topic", error.to_string()))?;
     match topic.subject {
         Subject::Lane(lane) => opened(arrival.payload, &topic.gateway, lane, master),
-        Subject::Birth => said(arrival.payload, topic.gateway, Note::Birth, |birth: &Birth| {
-            (birth.schema, &birth.gateway)
-        }),
-        Subject::State => said(arrival.payload, topic.gateway, Note::State, |state: &State| {
-            (state.schema, &state.gateway)
-        }),
+        Subject::Birth => said(
+            arrival.payload,
+            topic.gateway,
+            Note::Birth,
+            |birth: &Birth| (birth.schema, &birth.gateway),
+        ),
+        Subject::State => said(
+            arrival.payload,
+            topic.gateway,
+            Note::State,
+            |state: &State| (state.schema, &state.gateway),
+        ),
         Subject::ConfigState => said(
             arrival.payload,
             topic.gateway,
@@ -130,10 +141,16 @@ fn opened(
     let message = Message::decode(payload).or_else(|error| refuse("shape", error.to_string()))?;
     let head = message.head();
     if head.schema != SCHEMA {
-        return refuse("schema", format!("schema {}, only {SCHEMA} is known", head.schema));
+        return refuse(
+            "schema",
+            format!("schema {}, only {SCHEMA} is known", head.schema),
+        );
     }
     if (&head.gateway, head.lane) != (gateway, lane) {
-        let said = format!("says {} {} on the topic of {gateway} {lane}", head.gateway, head.lane);
+        let said = format!(
+            "says {} {} on the topic of {gateway} {lane}",
+            head.gateway, head.lane
+        );
         return refuse("other-topic", said);
     }
     let key = master
@@ -154,20 +171,22 @@ fn opened(
 }
 
 /// Reads what a gateway says of itself, far enough to know that it does.
-fn said<T: serde::de::DeserializeOwned>(
+fn said<T: serde::de::DeserializeOwned + serde::Serialize>(
     payload: &[u8],
     gateway: GatewayId,
     note: Note,
     head: impl Fn(&T) -> (u16, &GatewayId),
 ) -> Result<Content, Refusal> {
-    let said: T = codec::decode(payload, LIMIT).or_else(|error| refuse("shape", error.to_string()))?;
+    let said: T =
+        codec::decode(payload, LIMIT).or_else(|error| refuse("shape", error.to_string()))?;
     match head(&said) {
         (schema, _) if schema != SCHEMA => {
             refuse("schema", format!("schema {schema}, only {SCHEMA} is known"))
         }
-        (_, other) if *other != gateway => {
-            refuse("other-topic", format!("says {other} on the topic of {gateway}"))
-        }
+        (_, other) if *other != gateway => refuse(
+            "other-topic",
+            format!("says {other} on the topic of {gateway}"),
+        ),
         _ => Ok(Content::Note(gateway, note)),
     }
 }

@@ -55,7 +55,10 @@ impl Schedule {
 
     /// Takes every gateway that is owed a receipt, due or not.
     pub(super) fn take_all(&mut self) -> Vec<GatewayId> {
-        let owed = self.gateways.iter_mut().filter(|(_, turn)| turn.due.is_some());
+        let owed = self
+            .gateways
+            .iter_mut()
+            .filter(|(_, turn)| turn.due.is_some());
         owed.map(|(gateway, turn)| {
             turn.due = None;
             gateway.clone()
@@ -95,7 +98,10 @@ mod tests {
         }
         assert_eq!(sent.first(), Some(&start));
         assert!(sent.windows(2).all(|pair| pair[1] - pair[0] >= INTERVAL));
-        assert!(sent.last() >= changed.as_ref(), "the last change was not told");
+        assert!(
+            sent.last() >= changed.as_ref(),
+            "the last change was not told"
+        );
         assert!(sent.len() <= 6);
         assert_eq!(schedule.next_due(), None);
     }
@@ -111,7 +117,8 @@ mod tests {
         for turn in 0..4 {
             let now = start + Duration::from_millis(turn);
             let due = schedule.take_due(now);
-            due.iter().for_each(|gateway| schedule.mark(gateway.clone(), now));
+            due.iter()
+                .for_each(|gateway| schedule.mark(gateway.clone(), now));
             served.extend(due);
         }
         assert_eq!(served.len(), 200);

@@ -114,7 +114,9 @@ impl Service {
             Ok::<_, SessionError>(())
         };
         if !matches!(timeout(PARTING, told).await, Ok(Ok(()))) {
-            tracing::warn!("the last receipts may not have reached the broker; they are sent again at the next start");
+            tracing::warn!(
+                "the last receipts may not have reached the broker; they are sent again at the next start"
+            );
         }
         session.close().await;
         Ok(())
@@ -132,7 +134,7 @@ impl Service {
             will: None,
         };
         let unreachable = |error| ServiceError::Broker(broker.clone(), error);
-        let session = Session::open(&self.credentials.identity, options)
+        let mut session = Session::open(&self.credentials.identity, options)
             .await
             .map_err(unreachable)?;
         // Also when the broker kept the session: a broker that was killed may have kept less than it says.
@@ -154,7 +156,8 @@ impl Service {
                     topic: &incoming.topic,
                     payload: &incoming.payload,
                 });
-                let stored = intake::store(archive, &credentials.master, arrivals, clock::now_ns())?;
+                let stored =
+                    intake::store(archive, &credentials.master, arrivals, clock::now_ns())?;
                 Ok((group, stored))
             })
             .await?;
@@ -178,10 +181,15 @@ impl Service {
         let credentials = Arc::clone(&self.credentials);
         let signed = self
             .with_archive(move |archive| {
-                let receipts = gateways.into_iter().map(|gateway| receipt(archive, gateway));
+                let receipts = gateways
+                    .into_iter()
+                    .map(|gateway| receipt(archive, gateway));
                 let receipts: Vec<Receipt> = receipts.collect::<Result<_, _>>()?;
                 let sign = |receipt: Receipt| Ok((receipt.sign(&credentials.receipts)?, receipt));
-                receipts.into_iter().map(sign).collect::<Result<Vec<_>, ServiceError>>()
+                receipts
+                    .into_iter()
+                    .map(sign)
+                    .collect::<Result<Vec<_>, ServiceError>>()
             })
             .await?;
         let mut deliveries = Vec::with_capacity(signed.len());
@@ -290,7 +298,11 @@ impl Tally {
             if refusal.reason == "conflict" {
                 tracing::error!("conflict: {}", refusal.detail);
             } else if self.refused <= LOUD {
-                tracing::warn!("refused ({}): {}", refusal.reason, refusal.detail.escape_debug());
+                tracing::warn!(
+                    "refused ({}): {}",
+                    refusal.reason,
+                    refusal.detail.escape_debug()
+                );
             }
         }
         self.new += stored.new;
@@ -308,7 +320,9 @@ impl Tally {
             ..
         } = std::mem::take(self);
         if new + duplicates + refused > 0 {
-            tracing::info!("stored {new} records ({duplicates} came again), refused {refused} messages");
+            tracing::info!(
+                "stored {new} records ({duplicates} came again), refused {refused} messages"
+            );
         }
     }
 }

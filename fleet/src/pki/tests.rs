@@ -43,13 +43,18 @@ fn the_authority_may_sign_certificates_and_nothing_else() {
     assert!(usage.critical && usage.value.key_cert_sign() && !usage.value.digital_signature());
     assert!(certificate.extended_key_usage().unwrap().is_none());
     assert_eq!(certificate.validity().not_before.timestamp(), NOW - 300);
-    assert_eq!(certificate.validity().not_after.timestamp(), NOW + 3650 * 86_400);
+    assert_eq!(
+        certificate.validity().not_after.timestamp(),
+        NOW + 3650 * 86_400
+    );
 }
 
 #[test]
 fn a_gateway_certificate_names_the_gateway_only_and_serves_clients_only() {
     let authority = authority();
-    let issued = authority.issue(&Subject::Client("gw-0001".to_owned()), days(365)).unwrap();
+    let issued = authority
+        .issue(&Subject::Client("gw-0001".to_owned()), days(365))
+        .unwrap();
     let der = der(&issued.certificate);
     let (_, certificate) = X509Certificate::from_der(&der).unwrap();
     assert_eq!(certificate.subject().to_string(), "CN=gw-0001");
@@ -69,24 +74,31 @@ fn every_leaf_points_at_the_key_that_signed_it() {
     let authority = authority();
     let ca = der(authority.certificate());
     let (_, ca) = X509Certificate::from_der(&ca).unwrap();
-    let subject_key = ca.iter_extensions().find_map(|extension| match extension.parsed_extension() {
-        ParsedExtension::SubjectKeyIdentifier(id) => Some(id.0.to_vec()),
-        _ => None,
-    });
+    let subject_key =
+        ca.iter_extensions()
+            .find_map(|extension| match extension.parsed_extension() {
+                ParsedExtension::SubjectKeyIdentifier(id) => Some(id.0.to_vec()),
+                _ => None,
+            });
     // Also after the authority was written to files and read back.
     let again = Authority::from_pem(authority.certificate(), &authority.key()).unwrap();
     for signer in [&authority, &again] {
         let issued = signer.issue(&server(&["localhost"]), days(1)).unwrap();
         let leaf = der(&issued.certificate);
         let (_, leaf) = X509Certificate::from_der(&leaf).unwrap();
-        let authority_key = leaf.iter_extensions().find_map(|e| match e.parsed_extension() {
-            ParsedExtension::AuthorityKeyIdentifier(id) => {
-                id.key_identifier.as_ref().map(|id| id.0.to_vec())
-            }
-            _ => None,
-        });
+        let authority_key = leaf
+            .iter_extensions()
+            .find_map(|e| match e.parsed_extension() {
+                ParsedExtension::AuthorityKeyIdentifier(id) => {
+                    id.key_identifier.as_ref().map(|id| id.0.to_vec())
+                }
+                _ => None,
+            });
         let own = leaf.iter_extensions().any(|extension| {
-            matches!(extension.parsed_extension(), ParsedExtension::SubjectKeyIdentifier(_))
+            matches!(
+                extension.parsed_extension(),
+                ParsedExtension::SubjectKeyIdentifier(_)
+            )
         });
         assert!(own && subject_key.is_some());
         assert_eq!(authority_key, subject_key);
@@ -96,10 +108,17 @@ fn every_leaf_points_at_the_key_that_signed_it() {
 
 #[test]
 fn a_broker_certificate_carries_each_name_in_its_kind() {
-    let issued = authority().issue(&server(&["localhost", "127.0.0.1", "::1"]), days(1)).unwrap();
+    let issued = authority()
+        .issue(&server(&["localhost", "127.0.0.1", "::1"]), days(1))
+        .unwrap();
     let der = der(&issued.certificate);
     let (_, certificate) = X509Certificate::from_der(&der).unwrap();
-    let names = &certificate.subject_alternative_name().unwrap().unwrap().value.general_names;
+    let names = &certificate
+        .subject_alternative_name()
+        .unwrap()
+        .unwrap()
+        .value
+        .general_names;
     assert!(matches!(names[0], GeneralName::DNSName("localhost")));
     assert!(matches!(names[1], GeneralName::IPAddress([127, 0, 0, 1])));
     assert!(matches!(names[2], GeneralName::IPAddress(address) if address.len() == 16));
@@ -115,7 +134,9 @@ fn no_leaf_outlives_its_authority_and_no_stranger_signs() {
         Authority::from_pem(authority.certificate(), &other.key()),
         Err(PkiError::AuthorityPair)
     ));
-    let leaf = authority.issue(&Subject::Client("gw".to_owned()), days(1)).unwrap();
+    let leaf = authority
+        .issue(&Subject::Client("gw".to_owned()), days(1))
+        .unwrap();
     assert!(matches!(
         Authority::from_pem(&leaf.certificate, &leaf.key),
         Err(PkiError::AuthorityCertificate)
@@ -130,11 +151,19 @@ fn broker_and_gateway_of_one_fleet_shake_hands_and_strangers_do_not() {
     let stranger = Authority::generate("fleet", day).unwrap();
     let broker = fleet.issue(&server(&["localhost"]), day).unwrap();
     let gateway = fleet.issue(&Subject::Client("gw".to_owned()), day).unwrap();
-    let forged = stranger.issue(&Subject::Client("gw".to_owned()), day).unwrap();
+    let forged = stranger
+        .issue(&Subject::Client("gw".to_owned()), day)
+        .unwrap();
     assert!(handshake(&fleet, &broker, &gateway).is_ok());
     assert!(handshake(&fleet, &broker, &forged).is_err());
-    assert!(handshake(&fleet, &gateway, &gateway).is_err(), "a gateway played the broker");
-    assert!(handshake(&fleet, &broker, &broker).is_err(), "the broker played a gateway");
+    assert!(
+        handshake(&fleet, &gateway, &gateway).is_err(),
+        "a gateway played the broker"
+    );
+    assert!(
+        handshake(&fleet, &broker, &broker).is_err(),
+        "the broker played a gateway"
+    );
 }
 
 fn handshake(fleet: &Authority, server: &Issued, client: &Issued) -> Result<(), rustls::Error> {
@@ -143,9 +172,10 @@ fn handshake(fleet: &Authority, server: &Issued, client: &Issued) -> Result<(), 
     let roots = Arc::new(roots);
     let provider = Arc::new(default_provider());
     let key = |issued: &Issued| PrivateKeyDer::from_pem_slice(issued.key.as_bytes()).unwrap();
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(&provider))
-        .build()
-        .unwrap();
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(&provider))
+            .build()
+            .unwrap();
     let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?
         .with_client_cert_verifier(verifier)
@@ -185,9 +215,14 @@ fn signing_keys_survive_their_files() {
     let key = SigningKey::generate().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let (private, public) = (folder.path().join("a.key"), folder.path().join("a.pub"));
-    wardlink_link::file::write_private(&private, signing_key_pem(&key).unwrap().as_bytes()).unwrap();
-    wardlink_link::file::write(&public, verifying_key_pem(&key.verifying_key()).as_bytes()).unwrap();
+    wardlink_link::file::write_private(&private, signing_key_pem(&key).unwrap().as_bytes())
+        .unwrap();
+    wardlink_link::file::write(&public, verifying_key_pem(&key.verifying_key()).as_bytes())
+        .unwrap();
     let read = wardlink_link::file::read_signing_key(&private).unwrap();
     assert_eq!(read.verifying_key(), key.verifying_key());
-    assert_eq!(wardlink_link::file::read_verifying_key(&public).unwrap(), key.verifying_key());
+    assert_eq!(
+        wardlink_link::file::read_verifying_key(&public).unwrap(),
+        key.verifying_key()
+    );
 }

@@ -21,7 +21,11 @@ pub fn draw(folder: &Path, gateway: &GatewayId) -> Result<u64, CounterError> {
         error,
     };
     let mut builder = DirBuilder::new();
-    builder.recursive(true).mode(0o700).create(folder).map_err(failed)?;
+    builder
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(failed)?;
     // No gateway's name begins with a dot.
     let lock = File::create(folder.join(".lock")).map_err(failed)?;
     lock.lock().map_err(failed)?;

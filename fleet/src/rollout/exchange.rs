@@ -39,7 +39,9 @@ pub(super) async fn push(
         will: None,
     };
     let unreachable = |error| ExchangeError::Broker(broker.clone(), error);
-    let mut session = Session::open(identity, options).await.map_err(unreachable)?;
+    let mut session = Session::open(identity, options)
+        .await
+        .map_err(unreachable)?;
     let answers = Topic::new(gateway.clone(), Subject::ConfigState).to_string();
     session
         .subscribe(std::slice::from_ref(&answers))
@@ -94,7 +96,9 @@ pub enum ExchangeError {
     #[error("broker {0}: {1}; the bundle was not published")]
     Broker(BrokerAddress, SessionError),
     /// After that.
-    #[error("the bundle is on the broker, but the connection broke before the gateway answered: {0}")]
+    #[error(
+        "the bundle is on the broker, but the connection broke before the gateway answered: {0}"
+    )]
     Broken(SessionError),
     /// No random bytes.
     #[error("the system gives no random bytes")]

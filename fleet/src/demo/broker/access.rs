@@ -1,8 +1,8 @@
 //! Who may do what on the demo's broker, decided by the certificate alone.
 //!
 //! Promises what the access lists of a ward's broker promise (DESIGN: `<gateway>` is bound to the common
-//! name): a client id is the common name of the client's certificate, alone or followed by `/` and more;
-//! the gateway publishes on its own topics what a gateway says and hears what is said to it; every other
+//! name): the gateway's client id is the common name of its certificate, and another's is its common name,
+//! alone or followed by `-` and more, but never the gateway's; the gateway publishes on its own topics what a gateway says and hears what is said to it; every other
 //! member of the fleet hears everything and publishes receipts and bundles only. Everything else is
 //! refused, and a forbidden publication ends the connection.
 
@@ -21,6 +21,17 @@ pub(super) struct Access {
 impl Access {
     pub(super) const fn new(gateway: GatewayId) -> Self {
         Self { gateway }
+    }
+
+    /// Whether the holder of a certificate may have a client id. One that somebody else has would end the
+    /// other's connection (MQTT 3.1.1 section 3.1.4).
+    fn may_be(&self, name: &str, client_id: &str) -> bool {
+        let gateway = self.gateway.as_str();
+        if name == gateway || client_id == gateway {
+            return name == client_id;
+        }
+        let rest = client_id.strip_prefix(name);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
     }
 
     /// Whether the holder of a certificate may publish on a topic.
@@ -53,8 +64,8 @@ impl Handler for Access {
     async fn hook(&self, parameter: &Parameter, before: Option<HookResult>) -> ReturnType {
         let decision = match parameter {
             Parameter::ClientAuthenticate(client) => {
-                let allowed = common_name(client)
-                    .is_some_and(|name| is_client_of(name, client.client_id()));
+                let allowed =
+                    common_name(client).is_some_and(|name| self.may_be(name, client.client_id()));
                 HookResult::AuthResult(if allowed {
                     AuthResult::Allow(false, None)
                 } else {
@@ -94,11 +105,6 @@ fn common_name(client: &ConnectInfo) -> Option<&str> {
     certificate?.common_name.as_deref()
 }
 
-fn is_client_of(name: &str, client_id: &str) -> bool {
-    let rest = client_id.strip_prefix(name);
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,10 +116,27 @@ mod tests {
     #[test]
     fn a_gateway_speaks_only_for_itself() {
         let access = access();
-        for topic in ["wave", "vital", "alarm", "event", "birth", "state", "config/state"] {
-            assert!(access.may_publish("gw-1", &format!("wardlink/1/gw-1/{topic}")), "{topic}");
-            assert!(!access.may_publish("gw-1", &format!("wardlink/1/gw-2/{topic}")), "{topic}");
-            assert!(!access.may_publish("monitor", &format!("wardlink/1/gw-1/{topic}")), "{topic}");
+        for topic in [
+            "wave",
+            "vital",
+            "alarm",
+            "event",
+            "birth",
+            "state",
+            "config/state",
+        ] {
+            assert!(
+                access.may_publish("gw-1", &format!("wardlink/1/gw-1/{topic}")),
+                "{topic}"
+            );
+            assert!(
+                !access.may_publish("gw-1", &format!("wardlink/1/gw-2/{topic}")),
+                "{topic}"
+            );
+            assert!(
+                !access.may_publish("monitor", &format!("wardlink/1/gw-1/{topic}")),
+                "{topic}"
+            );
         }
         assert!(!access.may_publish("gw-1", "wardlink/1/gw-1/receipt"));
         assert!(!access.may_publish("gw-1", "wardlink/1/gw-1/config"));
@@ -132,7 +155,12 @@ mod tests {
     fn a_gateway_hears_nothing_of_others() {
         let access = access();
         assert!(access.may_subscribe("gw-1", "wardlink/1/gw-1/receipt"));
-        for filter in ["#", "wardlink/1/+/receipt", "wardlink/1/gw-2/config", "wardlink/1/gw-1/#"] {
+        for filter in [
+            "#",
+            "wardlink/1/+/receipt",
+            "wardlink/1/gw-2/config",
+            "wardlink/1/gw-1/#",
+        ] {
             assert!(!access.may_subscribe("gw-1", filter), "{filter}");
         }
         assert!(access.may_subscribe("monitor", "wardlink/1/+/wave"));
@@ -140,10 +168,16 @@ mod tests {
 
     #[test]
     fn a_client_id_belongs_to_its_certificate() {
-        assert!(is_client_of("gw-1", "gw-1"));
-        assert!(is_client_of("gw-1", "gw-1/config"));
-        for foreign in ["", "gw-10", "gw-2", "monitor", "gw-1-config"] {
-            assert!(!is_client_of("gw-1", foreign), "{foreign}");
+        let access = access();
+        assert!(access.may_be("gw-1", "gw-1"));
+        for foreign in ["", "gw-10", "gw-2", "monitor", "gw-1-2"] {
+            assert!(!access.may_be("gw-1", foreign), "{foreign}");
         }
+        assert!(access.may_be("monitor", "monitor") && access.may_be("monitor", "monitor-7f3a"));
+        for foreign in ["", "gw-1", "operator-1", "monitors"] {
+            assert!(!access.may_be("monitor", foreign), "{foreign}");
+        }
+        // A certificate whose name begins like the gateway's is not the gateway's.
+        assert!(!access.may_be("gw", "gw-1"));
     }
 }

@@ -1,0 +1,35 @@
+# Thin on purpose: what needs more than a line is a script in scripts/.
+.DEFAULT_GOAL := help
+.PHONY: help demo test cross-test lint bench cross clean-demo
+
+help: ## say what the targets do
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+demo: ## run gateway, broker and monitor here; ARGS="--for 30s --outage 10s --json"
+	cargo build --quiet --profile fast -p wardlink-agent --bin wardlink-agent
+	cargo run --quiet --profile fast -p wardlink --features demo -- demo $(ARGS)
+
+test: ## run every test: unit, property, end to end with real brokers, and on emulated ARM
+	scripts/test-tools.sh
+	cargo build --workspace --all-features --bins
+	scripts/tests.sh
+	cargo test --workspace --all-features --doc
+	scripts/cross.sh test
+
+cross-test: ## run the tests of wire and store built for aarch64, under qemu-user
+	scripts/cross.sh test
+
+lint: ## rustfmt, clippy, rustdoc, cargo-deny; none may complain
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps
+	scripts/deny.sh
+
+bench: ## measure encode, seal, append and the peers
+	cargo bench --profile fast --workspace --all-features --bench '*'
+
+cross: ## build the agent for aarch64 Linux and check its size
+	scripts/cross.sh build
+
+clean-demo: ## remove what the demo left
+	rm -rf demo-out .wardlink

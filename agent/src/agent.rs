@@ -1,0 +1,245 @@
+//! Opens, starts, supervises, stops: the whole agent.
+//!
+//! Owns every task in one set. Promises that a part which ends by itself stops the agent in order, and that
+//! stopping flows downstream: devices give out what they hold, the recorder commits it, the publisher goes
+//! on until everything is delivered or the grace time ends. What is not delivered stays in the store.
+
+mod start;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+use wardlink_wire::profile::LogLevel;
+use wardlink_wire::record::EventKind;
+
+use crate::clock;
+use crate::config::Settings;
+use crate::health::{Health, Part};
+use crate::publisher::{PublisherError, Stop};
+use crate::record::Capture;
+use crate::recorder::RecorderError;
+use crate::sampler::SamplerError;
+use crate::status::{Report, Status, StatusError};
+use crate::store::{self, Recovery, Store, StoreError};
+use crate::update::{Kept, UpdateError};
+
+/// An agent that is ready to start.
+#[derive(Debug)]
+pub struct Agent {
+    settings: Settings,
+    store: Arc<Store>,
+    recovery: Recovery,
+    kept: Option<Kept>,
+    health: Health,
+}
+
+/// How the agent is stopped.
+#[derive(Debug, Clone)]
+pub struct Stopping {
+    /// Asks for an orderly stop.
+    pub stop: CancellationToken,
+    /// How long deliveries may go on after that.
+    pub grace: Duration,
+}
+
+impl Agent {
+    /// Opens the store and reads the profile in force.
+    ///
+    /// # Errors
+    /// When the store cannot be opened: another agent has it, it is another gateway's, the key does not fit.
+    pub fn open(settings: Settings) -> Result<Self, AgentError> {
+        let opening = store::Settings::new(&settings.store.path, settings.store.budget);
+        let (store, recovery) =
+            Store::open(opening, &settings.gateway, settings.store.key.clone())?;
+        let kept = Kept::read(
+            &settings.profile.state,
+            &settings.gateway,
+            &settings.operators,
+        );
+        let health = Health::new(
+            kept.as_ref()
+                .ok()
+                .and_then(Option::as_ref)
+                .map_or(0, |kept| kept.version),
+        );
+        let kept = kept.unwrap_or_else(|error| {
+            let text =
+                format!("{error}: measuring with the profile this gateway was enrolled with");
+            health.fault(Part::Profile, text);
+            None
+        });
+        Ok(Self {
+            settings,
+            store: Arc::new(store),
+            recovery,
+            kept,
+            health,
+        })
+    }
+
+    /// Runs until asked to stop; returns what was reached.
+    ///
+    /// `log` is told how much to log, now and with every profile.
+    ///
+    /// # Errors
+    /// When a part ended by itself. Everything committed stays in the store.
+    pub async fn run(
+        self,
+        stopping: Stopping,
+        log: impl Fn(LogLevel) + Send + 'static,
+    ) -> Result<Report, AgentError> {
+        let status = Status {
+            gateway: self.settings.gateway.clone(),
+            store: Arc::clone(&self.store),
+            health: self.health.clone(),
+            started_utc_ns: clock::now().utc_ns,
+        };
+        let mut running = self.start(&status, log).await?;
+        let outcome = tokio::select! {
+            biased; // an asked-for stop wins over the endings it causes
+            () = stopping.stop.cancelled() => Ok(()),
+            ended = running.parts.join_next() => Err(early(ended)),
+        };
+        let stopped = running.stop(stopping.grace).await;
+        outcome.and(stopped).map(|()| status.report())
+    }
+}
+
+/// Which part ended, and how.
+type End = (Name, Result<(), AgentError>);
+
+struct Running {
+    parts: JoinSet<End>,
+    /// Stops devices and configuration.
+    sampling: CancellationToken,
+    publishing: Stop,
+    /// Stops the status socket.
+    telling: CancellationToken,
+    captures: mpsc::Sender<Capture>,
+    wires: start::Wires,
+}
+
+impl Running {
+    fn spawn(
+        &mut self,
+        name: Name,
+        part: impl Future<Output = Result<(), AgentError>> + Send + 'static,
+    ) {
+        self.parts.spawn(async move { (name, part.await) });
+    }
+
+    /// Stops part after part, in the direction data flows.
+    async fn stop(self, grace: Duration) -> Result<(), AgentError> {
+        let until = Instant::now() + grace;
+        tracing::info!("stopping: measuring ends, everything recorded is committed");
+        self.sampling.cancel();
+        let stopped = Capture::of_gateway(EventKind::Stopped, "in order".to_owned());
+        if self.captures.send(stopped).await.is_err() {
+            tracing::warn!("the recorder is gone before its end");
+        }
+        let Self {
+            mut parts,
+            publishing,
+            telling,
+            captures,
+            wires,
+            ..
+        } = self;
+        drop(captures);
+        let committed = wait_for(&mut parts, Name::Recorder, until).await;
+        publishing.drained.cancel();
+        let delivered = wait_for(&mut parts, Name::Publisher, until).await;
+        publishing.now.cancel();
+        telling.cancel();
+        if matches!(delivered, Err(AgentError::Slow(_))) {
+            tracing::warn!("not everything is delivered: the rest stays in the store");
+        }
+        while let Ok(Some(_)) =
+            timeout_at(until.max(Instant::now() + LAST), parts.join_next()).await
+        {}
+        parts.shutdown().await;
+        drop(wires);
+        match delivered {
+            Err(AgentError::Slow(_)) => committed,
+            other => committed.and(other),
+        }
+    }
+}
+
+/// Waits for one part, and meanwhile for whichever others end.
+async fn wait_for(parts: &mut JoinSet<End>, name: Name, until: Instant) -> Result<(), AgentError> {
+    loop {
+        match timeout_at(until, parts.join_next()).await {
+            Err(_) => return Err(AgentError::Slow(name)),
+            Ok(None) => return Ok(()),
+            Ok(Some(Err(_))) => return Err(AgentError::Panicked),
+            Ok(Some(Ok((ended, outcome)))) if ended == name => return outcome,
+            Ok(Some(Ok((_, Ok(()))))) => {}
+            Ok(Some(Ok((ended, Err(error))))) => tracing::error!(part = ?ended, "{error}"),
+        }
+    }
+}
+
+fn early(ended: Option<Result<End, JoinError>>) -> AgentError {
+    match ended {
+        Some(Ok((_, Err(error)))) => error,
+        Some(Ok((name, Ok(())))) => AgentError::Ended(name),
+        Some(Err(_)) | None => AgentError::Panicked,
+    }
+}
+
+/// The parts of an agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Name {
+    /// Polls devices.
+    Sampler,
+    /// Commits records.
+    Recorder,
+    /// Delivers them.
+    Publisher,
+    /// Takes profiles.
+    Updater,
+    /// Answers questions.
+    Status,
+    /// Follows the log level.
+    Log,
+}
+
+/// Why the agent did not start or ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The recorder.
+    #[error(transparent)]
+    Recorder(#[from] RecorderError),
+    /// The sampler.
+    #[error(transparent)]
+    Sampler(#[from] SamplerError),
+    /// The publisher.
+    #[error(transparent)]
+    Publisher(#[from] PublisherError),
+    /// The updater.
+    #[error(transparent)]
+    Update(#[from] UpdateError),
+    /// The status socket.
+    #[error(transparent)]
+    Status(#[from] StatusError),
+    /// A part ended without being asked.
+    #[error("the {0:?} ended by itself")]
+    Ended(Name),
+    /// A part did not end in time.
+    #[error("the {0:?} did not end within the grace time")]
+    Slow(Name),
+    /// A part panicked.
+    #[error("a part of the agent panicked: the log says where")]
+    Panicked,
+}
+
+/// What the last parts get to end, whatever the grace time.
+const LAST: Duration = Duration::from_secs(2);

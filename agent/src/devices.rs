@@ -1,0 +1,182 @@
+//! A profile's device tables as devices of the shim, each with its streams in the gateway's numbering.
+//!
+//! Owns the only place that knows which driver word means which constructor. Promises that a device can
+//! always be made: whether it answers shows when it is started.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use wardlink_firmware_shim::device::Device;
+use wardlink_firmware_shim::reading::{self, StreamSpec};
+use wardlink_firmware_shim::sim::{Patient, SimClock, World};
+use wardlink_firmware_shim::{linux, sim};
+use wardlink_wire::birth;
+use wardlink_wire::decimal::Decimal;
+use wardlink_wire::id::DeviceId;
+use wardlink_wire::profile::{Bus, DeviceSettings, Driver, Simulation};
+use wardlink_wire::stream::{Ratio, Sampling, Stream, StreamKind};
+
+use crate::clock;
+
+/// What the records of one device need to know of it.
+#[derive(Debug)]
+pub struct Attached {
+    /// Its settings.
+    pub settings: DeviceSettings,
+    /// Its streams; the last one is for what happens to the device.
+    pub streams: Vec<Stream>,
+}
+
+impl Attached {
+    /// The stream of a reading, by the device's own index.
+    #[must_use]
+    pub fn stream(&self, index: usize) -> Option<&Stream> {
+        self.streams.get(index)
+    }
+
+    /// The stream of events about the device.
+    #[must_use]
+    pub fn events(&self) -> Option<&Stream> {
+        self.streams.last()
+    }
+
+    /// The device as the birth message describes it.
+    #[must_use]
+    pub fn describe(&self) -> birth::Device {
+        birth::Device {
+            id: self.settings.id.clone(),
+            driver: self.settings.driver.name().to_owned(),
+            bus: self.settings.bus.name(),
+            streams: self.streams.clone(),
+        }
+    }
+}
+
+/// Gives every stream of this run its number.
+#[derive(Debug)]
+pub struct StreamNumbers(AtomicU32);
+
+impl Default for StreamNumbers {
+    /// Number 0 is the gateway's own.
+    fn default() -> Self {
+        Self(AtomicU32::new(1))
+    }
+}
+
+impl StreamNumbers {
+    fn next(&self) -> u32 {
+        self.0.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// Makes a device and describes it.
+#[must_use]
+pub fn attach(
+    settings: &DeviceSettings,
+    numbers: &StreamNumbers,
+) -> (Box<dyn Device>, Arc<Attached>) {
+    let device = match &settings.bus {
+        Bus::Simulated(simulation) => simulated(&settings.driver, &world(simulation)),
+        Bus::Path(path) => match &settings.driver {
+            Driver::Tmp117 { address, period } => linux::tmp117(path, *address, *period),
+            Driver::Max30102 { rate } => linux::max30102(path, *rate),
+            Driver::Ads1292r { rate, ready } => {
+                let (chip, line) = ready.clone().unwrap_or_default();
+                linux::ads1292r(path, (&chip, line), *rate)
+            }
+            Driver::Nonin => linux::nonin(path),
+            // The profile refuses a front end on a real bus; played here it still is one.
+            Driver::Frontend { recording } => {
+                sim::frontend(&world(&Simulation::default()), recording)
+            }
+        },
+    };
+    let since_ns = clock::now().utc_ns;
+    let describe = |spec: &StreamSpec| stream(settings, spec, numbers.next(), since_ns);
+    let mut streams: Vec<_> = device.streams().iter().map(describe).collect();
+    streams.push(event_stream(
+        settings.id.clone(),
+        numbers.next(),
+        settings.bus.is_simulated(),
+        since_ns,
+    ));
+    let attached = Attached {
+        settings: settings.clone(),
+        streams,
+    };
+    (device, Arc::new(attached))
+}
+
+/// The stream of events about a device, or about the gateway itself.
+#[must_use]
+pub fn event_stream(device: DeviceId, number: u32, simulated: bool, since_ns: i64) -> Stream {
+    Stream {
+        number,
+        device,
+        name: EVENTS.to_owned(),
+        code: 0,
+        unit: "1".to_owned(),
+        kind: StreamKind::Event,
+        sampling: None,
+        simulated,
+        since_ns,
+    }
+}
+
+fn simulated(driver: &Driver, world: &World) -> Box<dyn Device> {
+    match driver {
+        Driver::Tmp117 { address, period } => sim::tmp117(world, *address, *period),
+        Driver::Max30102 { rate } => sim::max30102(world, *rate),
+        Driver::Ads1292r { rate, .. } => sim::ads1292r(world, *rate),
+        Driver::Nonin => sim::nonin(world),
+        Driver::Frontend { recording } => sim::frontend(world, recording),
+    }
+}
+
+fn world(simulation: &Simulation) -> World {
+    World {
+        clock: SimClock::new(clock::monotonic, simulation.speed),
+        seed: simulation.seed,
+        patient: Patient {
+            heart_rate: simulation.heart_rate,
+            spo2: simulation.spo2,
+            temperature_millicelsius: simulation.temperature_millicelsius,
+        },
+        signal: simulation
+            .signal
+            .as_ref()
+            .map(|source| (source.recording.clone(), source.signal.clone())),
+    }
+}
+
+fn stream(settings: &DeviceSettings, spec: &StreamSpec, number: u32, since_ns: i64) -> Stream {
+    Stream {
+        number,
+        device: settings.id.clone(),
+        name: spec.name.clone(),
+        code: spec.code,
+        unit: spec.unit.clone(),
+        kind: match spec.kind {
+            reading::StreamKind::Numeric => StreamKind::Numeric,
+            reading::StreamKind::Waveform => StreamKind::Waveform,
+            reading::StreamKind::Event => StreamKind::Event,
+        },
+        sampling: spec.sampling.and_then(|sampling| {
+            Some(Sampling {
+                rate: Ratio::new(sampling.rate_numerator, sampling.rate_denominator)?,
+                scale: decimal(sampling.scale),
+                offset: decimal(sampling.offset),
+            })
+        }),
+        simulated: settings.bus.is_simulated(),
+        since_ns,
+    }
+}
+
+/// The shim's decimal as the wire's.
+pub(crate) const fn decimal(value: reading::Decimal) -> Decimal {
+    Decimal::new(value.mantissa, value.exponent)
+}
+
+/// The name of every event stream.
+const EVENTS: &str = "events";

@@ -1,0 +1,99 @@
+//! The devices of a Linux machine: drivers on its I2C, SPI, GPIO and serial lines.
+//!
+//! A constructor touches no hardware and never fails; the bus is opened by `start`, and again by `start`
+//! after a fault. What cannot be opened is a fault that names the path and says what to do.
+
+mod gpio;
+mod i2c;
+mod serial;
+mod spi;
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::device::{Device, Fault, FaultKind};
+use crate::drivers::ads1292r::Ads1292r;
+use crate::drivers::max30102::Max30102;
+use crate::drivers::nonin::Nonin;
+use crate::drivers::tmp117::Tmp117;
+
+pub(crate) use serial::SerialPort;
+
+/// A TMP117 at a 7-bit address of an I2C bus (`/dev/i2c-1`), read every `period`.
+#[must_use]
+pub fn tmp117(bus: &Path, address: u8, period: Duration) -> Box<dyn Device> {
+    Box::new(Tmp117::new(i2c::I2cPort::new(bus), address, period))
+}
+
+/// A MAX30102 on an I2C bus, at `rate` samples per second.
+#[must_use]
+pub fn max30102(bus: &Path, rate: u32) -> Box<dyn Device> {
+    Box::new(Max30102::new(i2c::I2cPort::new(bus), rate))
+}
+
+/// An ADS1292R on an SPI bus (`/dev/spidev0.0`) with its data-ready output on a line of a GPIO chip
+/// (`/dev/gpiochip0`, 25), at `rate` samples per second.
+#[must_use]
+pub fn ads1292r(bus: &Path, ready: (&Path, u32), rate: u32) -> Box<dyn Device> {
+    let (chip, line) = ready;
+    let ready = gpio::EdgePort::new(chip, line, rate);
+    Box::new(Ads1292r::new(spi::SpiPort::new(bus), ready, rate))
+}
+
+/// A Nonin oximeter on a serial line (`/dev/ttyUSB0`): 9600 baud, 8 bits, no parity.
+#[must_use]
+pub fn nonin(path: &Path) -> Box<dyn Device> {
+    Box::new(Nonin::new(SerialPort::new(path)))
+}
+
+/// What is wrong with a path that does not open, and what to do. `group` usually owns such devices.
+fn unopened(path: &Path, group: &str, error: &io::Error) -> Fault {
+    let why = if error.kind() == io::ErrorKind::NotFound {
+        "no such file, check the path and that the bus is enabled".to_owned()
+    } else if error.kind() == io::ErrorKind::PermissionDenied {
+        format!("permission denied: add the user to group {group}")
+    } else if error.kind() == io::ErrorKind::ResourceBusy {
+        "in use by another program or driver".to_owned()
+    } else {
+        error.to_string()
+    };
+    Fault::new(FaultKind::Unopened, format!("{}: {why}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_is_not_there_is_named_in_the_fault() {
+        let nowhere = Path::new("/dev/not-there");
+        for mut device in [
+            tmp117(nowhere, 0x48, Duration::from_secs(1)),
+            max30102(nowhere, 100),
+            ads1292r(nowhere, (nowhere, 25), 250),
+            nonin(nowhere),
+        ] {
+            let fault = device.start().unwrap_err();
+            assert_eq!(fault.kind, FaultKind::Unopened);
+            assert!(
+                fault.detail.contains("/dev/not-there: no such file"),
+                "{fault}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_bus_is_refused_by_name() {
+        let null = Path::new("/dev/null");
+        for mut device in [
+            tmp117(null, 0x48, Duration::from_secs(1)),
+            ads1292r(null, (null, 25), 250),
+            nonin(null),
+        ] {
+            let fault = device.start().unwrap_err();
+            assert_eq!(fault.kind, FaultKind::Unopened);
+            assert!(fault.detail.contains("/dev/null: "), "{fault}");
+        }
+    }
+}

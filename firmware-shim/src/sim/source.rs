@@ -1,0 +1,229 @@
+//! Where a simulated sensor's signal comes from: the simulated patient, or one signal of a recording.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::World;
+use super::patient::{Lead, Physiology};
+use crate::device::{Fault, FaultKind};
+use crate::wfdb::{Record, Sample, Signal};
+
+/// A signal over time.
+#[derive(Debug)]
+pub(super) enum Source {
+    Generator(Physiology),
+    Recording(Box<Recording>),
+}
+
+/// One signal of a recording, held from sample to sample.
+#[derive(Debug)]
+pub(super) struct Recording {
+    path: PathBuf,
+    record: Record,
+    index: usize,
+    signal: Signal,
+    ending: Ending,
+}
+
+/// From which simulated time on a device gives which fault: shared by a model and its device.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Ending(Arc<Mutex<Option<(Duration, Fault)>>>);
+
+impl Ending {
+    /// Sets it; of two, the one that comes first stays.
+    pub(super) fn set(&self, from: Duration, fault: Fault) {
+        let mut ending = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if ending.as_ref().is_none_or(|(held, _)| from < *held) {
+            *ending = Some((from, fault));
+        }
+    }
+
+    /// The fault, if its time has come.
+    pub(super) fn fault(&self, now: Duration) -> Option<Fault> {
+        let ending = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, fault) = ending.as_ref().filter(|(from, _)| now >= *from)?;
+        Some(fault.clone())
+    }
+}
+
+impl Source {
+    /// Opens what the world says.
+    ///
+    /// # Errors
+    /// When the recording cannot be opened, has no such signal, or has it in another unit than one of
+    /// `units`; with no units any will do. A recording that cannot be read later on sets `ending`.
+    pub(super) fn open(
+        world: &World,
+        units: &[(&str, f64)],
+        ending: &Ending,
+    ) -> Result<Self, Fault> {
+        let Some((path, name)) = &world.signal else {
+            return Ok(Self::Generator(Physiology::new(world.patient, world.seed)));
+        };
+        let refuse = |why: String| Fault::new(FaultKind::Unopened, why);
+        let record = Record::open(path).map_err(|error| refuse(error.to_string()))?;
+        let mut signals = record.signals().iter().enumerate();
+        let found =
+            signals.find(|(_, signal)| name.as_ref().is_none_or(|name| *name == signal.name));
+        let Some((index, signal)) = found else {
+            let names: Vec<_> = record
+                .signals()
+                .iter()
+                .map(|signal| signal.name.as_str())
+                .collect();
+            let (name, names) = (name.as_deref().unwrap_or_default(), names.join(", "));
+            return Err(refuse(format!(
+                "{}: no signal {name}: choose one of {names}",
+                path.display()
+            )));
+        };
+        if !units.is_empty() && factor(units, &signal.unit).is_none() {
+            let (name, unit, names) = (&signal.name, &signal.unit, names_of(units));
+            return Err(refuse(format!(
+                "{}: signal {name} is in {unit}, this device measures {names}",
+                path.display()
+            )));
+        }
+        let signal = signal.clone();
+        Ok(Self::Recording(Box::new(Recording {
+            path: path.clone(),
+            record,
+            index,
+            signal,
+            ending: ending.clone(),
+        })))
+    }
+
+    /// Opens what the world says, for a device that ends when the clock passes the signal's end.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(super) fn open_to_its_end(
+        world: &World,
+        units: &[(&str, f64)],
+        ending: &Ending,
+    ) -> Result<Self, Fault> {
+        let source = Self::open(world, units, ending)?;
+        if let Some(end) = source.end() {
+            ending.set(end, source.over());
+        }
+        Ok(source)
+    }
+
+    /// The fault at the end of the signal.
+    pub(super) fn over(&self) -> Fault {
+        match self {
+            Self::Generator(_) => over(Path::new("the simulated patient")),
+            Self::Recording(recording) => over(&recording.path),
+        }
+    }
+
+    /// When the signal ends, if it does.
+    pub(super) fn end(&self) -> Option<Duration> {
+        match self {
+            Self::Generator(_) => None,
+            Self::Recording(recording) => Some(length(&recording.signal)),
+        }
+    }
+
+    /// Millivolts of a lead; none where the recording has no sample. Both leads of a recording are its one
+    /// signal.
+    pub(super) fn ecg(&mut self, time: Duration, lead: Lead) -> Option<f64> {
+        match self {
+            Self::Generator(body) => Some(body.ecg(time, lead)),
+            Self::Recording(recording) => recording.in_unit(time, &ECG_UNITS),
+        }
+    }
+
+    /// The pulse wave, about 0 to 1; a recording's own unit as it is.
+    pub(super) fn pulse(&mut self, time: Duration) -> Option<f64> {
+        match self {
+            Self::Generator(body) => Some(body.pulse(time)),
+            Self::Recording(recording) => recording.at(time),
+        }
+    }
+
+    /// Degrees Celsius.
+    pub(super) fn temperature(&mut self, time: Duration) -> Option<f64> {
+        match self {
+            Self::Generator(body) => Some(body.temperature(time)),
+            Self::Recording(recording) => recording.in_unit(time, &TEMPERATURE_UNITS),
+        }
+    }
+}
+
+impl Recording {
+    fn in_unit(&mut self, time: Duration, units: &[(&str, f64)]) -> Option<f64> {
+        let factor = factor(units, &self.signal.unit)?;
+        Some(self.at(time)? * factor)
+    }
+
+    /// The sample that was last at a time, in the recording's unit.
+    fn at(&mut self, time: Duration) -> Option<f64> {
+        let place = time.as_nanos() * u128::from(self.signal.rate_numerator)
+            / (u128::from(self.signal.rate_denominator.max(1)) * 1_000_000_000);
+        let place = u64::try_from(place)
+            .ok()
+            .filter(|place| *place < self.signal.samples)?;
+        let mut sample = [Sample::Missing];
+        if let Err(error) = self.record.read(self.index, place, &mut sample) {
+            let fault = Fault::new(FaultKind::Garbled, error.to_string());
+            self.ending.set(Duration::ZERO, fault);
+            return None;
+        }
+        match sample {
+            [Sample::Missing] => None,
+            [Sample::Value(raw)] => {
+                let gain = exact(self.signal.gain.mantissa)
+                    * 10_f64.powi(self.signal.gain.exponent.into());
+                Some((f64::from(raw) - f64::from(self.signal.baseline)) / gain)
+            }
+        }
+    }
+}
+
+fn over(path: &Path) -> Fault {
+    Fault::new(
+        FaultKind::Ended,
+        format!("{}: the recording is over", path.display()),
+    )
+}
+
+fn length(signal: &Signal) -> Duration {
+    let nanoseconds =
+        u128::from(signal.samples) * u128::from(signal.rate_denominator) * 1_000_000_000
+            / u128::from(signal.rate_numerator.max(1));
+    Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
+}
+
+fn factor(units: &[(&str, f64)], unit: &str) -> Option<f64> {
+    units
+        .iter()
+        .find(|(name, _)| *name == unit)
+        .map(|(_, factor)| *factor)
+}
+
+fn names_of(units: &[(&str, f64)]) -> String {
+    let names: Vec<_> = units.iter().map(|(name, _)| *name).collect();
+    names.join(" or ")
+}
+
+/// A gain has far fewer digits than the 53 bits that a float holds.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a gain has fewer digits than 53 bits hold"
+)]
+fn exact(mantissa: i64) -> f64 {
+    mantissa as f64
+}
+
+/// How WFDB headers write units of potential, and how many millivolts they are.
+pub(super) const ECG_UNITS: [(&str, f64); 4] =
+    [("mV", 1.0), ("uV", 0.001), ("µV", 0.001), ("V", 1000.0)];
+/// How WFDB headers write degrees Celsius.
+pub(super) const TEMPERATURE_UNITS: [(&str, f64); 4] =
+    [("degC", 1.0), ("C", 1.0), ("Cel", 1.0), ("deg_C", 1.0)];
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,320 @@
+//! The program as a person or a script meets it: files, words and exit codes.
+
+#![expect(clippy::unwrap_used, reason = "a fixture that fails ends its test")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use wardlink::archive::Archive;
+use wardlink_link::file;
+use wardlink_link::identity::{Files, Identity};
+use wardlink_wire::bundle::{Bundle, Target};
+use wardlink_wire::id::GatewayId;
+use wardlink_wire::message::{PayloadKey, PayloadMasterKey};
+use wardlink_wire::profile::Profile;
+
+struct Ward(tempfile::TempDir);
+
+impl Ward {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn with_fleet() -> Self {
+        let ward = Self::new();
+        ward.ok(&["init"]);
+        ward
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn wardlink(&self, arguments: &[&str]) -> (i32, String, String) {
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = Command::new(env!("CARGO_BIN_EXE_wardlink"))
+            .args(arguments)
+            .current_dir(self.0.path())
+            .output()
+            .unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (status.code().unwrap(), text(stdout), text(stderr))
+    }
+
+    fn ok(&self, arguments: &[&str]) -> String {
+        let (code, out, err) = self.wardlink(arguments);
+        assert_eq!(code, 0, "{arguments:?}: {err}");
+        out
+    }
+
+    fn fails(&self, arguments: &[&str], code: i32) -> String {
+        let (found, _, err) = self.wardlink(arguments);
+        assert_eq!(found, code, "{arguments:?}: {err}");
+        assert!(
+            !err.contains("panicked") && !err.contains("Error {"),
+            "{err}"
+        );
+        err
+    }
+}
+
+fn files_below(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    let mut open = vec![directory.to_owned()];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                files.insert(path.clone(), fs::read(path).unwrap());
+            }
+        }
+    }
+    files
+}
+
+#[test]
+fn a_new_fleet_is_complete_and_its_secrets_are_private() {
+    let ward = Ward::with_fleet();
+    let fleet = ward.path(".wardlink");
+    for (path, _) in files_below(&fleet) {
+        let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        let secret = path.extension().is_some_and(|extension| extension == "key");
+        assert_eq!(
+            mode,
+            if secret { 0o600 } else { 0o644 },
+            "{}",
+            path.display()
+        );
+    }
+    for folder in ["", "broker", "operator", "monitor"] {
+        let mode = fs::metadata(fleet.join(folder))
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o777;
+        assert_eq!(mode, 0o700, "{folder}");
+    }
+    for party in ["operator", "monitor"] {
+        let folder = fleet.join(party);
+        let identity = Identity::load(&wardlink::directory::identity_files(&folder)).unwrap();
+        assert_eq!(identity.common_name(), party);
+    }
+    file::read_signing_key(&fleet.join("operator/operator.key")).unwrap();
+    let receipts = file::read_signing_key(&fleet.join("monitor/receipt.key")).unwrap();
+    let public = file::read_verifying_key(&fleet.join("monitor/receipt.pub")).unwrap();
+    assert_eq!(receipts.verifying_key(), public);
+    file::read_key(&fleet.join("monitor/payload-master.key")).unwrap();
+    assert!(fleet.join("broker/broker.key").is_file());
+}
+
+#[test]
+fn a_second_init_changes_nothing_and_says_what_to_do() {
+    let ward = Ward::with_fleet();
+    let before = files_below(&ward.path(".wardlink"));
+    let said = ward.fails(&["init"], 1);
+    assert!(said.contains("choose another directory"), "{said}");
+    assert_eq!(files_below(&ward.path(".wardlink")), before);
+}
+
+#[test]
+fn what_enrolment_writes_is_what_the_agent_reads() {
+    let ward = Ward::with_fleet();
+    let said = ward.ok(&["enrol", "gw-0001", "--broker", "broker.example:1234"]);
+    assert!(
+        said.contains("wardlink-agent run --config .wardlink/gateways/gw-0001/agent.toml"),
+        "{said}"
+    );
+    let folder = ward.path(".wardlink/gateways/gw-0001");
+    let text = fs::read_to_string(folder.join("agent.toml")).unwrap();
+    let agent: toml::Table = text.parse().unwrap();
+    let expected: toml::Table = r#"
+        schema = 1
+        gateway.id = "gw-0001"
+        broker = { host = "broker.example", port = 1234, ca = "ca.pem", certificate = "gateway.pem", key = "gateway.key" }
+        monitor = { receipt_keys = ["receipt.pub"], payload_key = "payload.key" }
+        operators.keys = ["operator.pub"]
+        store = { path = "store", key = "store.key" }
+        profile = { file = "profile.toml", state = "state" }
+        status.socket = "status.sock"
+    "#
+    .parse()
+    .unwrap();
+    assert_eq!(agent, expected);
+    let identity = Identity::load(&Files {
+        ca: folder.join("ca.pem"),
+        certificate: folder.join("gateway.pem"),
+        key: folder.join("gateway.key"),
+    });
+    assert_eq!(identity.unwrap().common_name(), "gw-0001");
+    let gateway: GatewayId = "gw-0001".parse().unwrap();
+    let master = file::read_key(&ward.path(".wardlink/monitor/payload-master.key")).unwrap();
+    let derived = PayloadMasterKey::from_bytes(*master)
+        .for_gateway(&gateway)
+        .unwrap();
+    let payload = file::read_key(&folder.join("payload.key")).unwrap();
+    assert!(derived == PayloadKey::from_bytes(*payload));
+    assert_ne!(
+        *payload,
+        *file::read_key(&folder.join("store.key")).unwrap()
+    );
+    file::read_verifying_key(&folder.join("operator.pub")).unwrap();
+    file::read_verifying_key(&folder.join("receipt.pub")).unwrap();
+    let profile = fs::read_to_string(folder.join("profile.toml")).unwrap();
+    assert_eq!(Profile::parse(&profile).unwrap().devices.len(), 4);
+}
+
+#[test]
+fn a_gateway_is_enrolled_once() {
+    let ward = Ward::with_fleet();
+    ward.ok(&["enrol", "gw-0001"]);
+    ward.ok(&["enrol", "gw-0002", "--out", "elsewhere"]);
+    let before = files_below(&ward.path(".wardlink"));
+    let said = ward.fails(&["enrol", "gw-0002"], 1);
+    assert!(said.contains("enrolled already"), "{said}");
+    ward.fails(&["enrol", "gw-0001", "--out", "again"], 1);
+    assert_eq!(files_below(&ward.path(".wardlink")), before);
+    let registry = fs::read_to_string(ward.path(".wardlink/gateways.toml")).unwrap();
+    let registry: toml::Table = registry.parse().unwrap();
+    assert_eq!(registry.keys().collect::<Vec<_>>(), ["gw-0001", "gw-0002"]);
+    assert_eq!(registry["gw-0001"]["sha256"].as_str().unwrap().len(), 64);
+}
+
+#[test]
+fn bad_input_ends_with_2_and_leaves_nothing_behind() {
+    let ward = Ward::new();
+    let said = ward.fails(&["enrol", "gw-0001"], 2);
+    assert!(said.contains("wardlink init"), "{said}");
+    ward.fails(&["init", "--broker-name", "not a name"], 2);
+    ward.fails(&["init", "--days", "5000"], 2);
+    assert_eq!(fs::read_dir(ward.0.path()).unwrap().count(), 0);
+    ward.ok(&["init"]);
+    ward.fails(&["enrol", "a/b"], 2);
+    ward.fails(&["enrol", "monitor"], 2);
+    ward.fails(&["enrol", "gw-0001", "--days", "4000"], 2);
+    fs::write(
+        ward.path("bad.toml"),
+        "schema = 1\n[log]\nlevel = \"loud\"\n[x]\n",
+    )
+    .unwrap();
+    for arguments in [
+        vec!["enrol", "gw-0001", "--profile", "bad.toml"],
+        vec!["profile", "check", "bad.toml"],
+        vec![
+            "profile",
+            "sign",
+            "--gateway",
+            "gw-0001",
+            "bad.toml",
+            "--out",
+            "b",
+        ],
+    ] {
+        let said = ward.fails(&arguments, 2);
+        assert!(
+            said.contains("log.level") && said.contains("unknown key"),
+            "{said}"
+        );
+    }
+    assert!(!ward.path(".wardlink/gateways").join("gw-0001").exists());
+    assert!(!ward.path(".wardlink/versions").exists() && !ward.path("b").exists());
+    ward.fails(&["monitor", "show", "--data", "nowhere"], 2);
+    ward.fails(&["monitor"], 2);
+    ward.fails(&["profile", "push", "--gateway", "gw-0001"], 2);
+}
+
+#[test]
+fn versions_of_signed_profiles_rise_and_the_bundle_is_for_one_gateway() {
+    let ward = Ward::with_fleet();
+    ward.ok(&["enrol", "gw-0001"]);
+    let profile = ".wardlink/gateways/gw-0001/profile.toml";
+    let checked = ward.ok(&["profile", "check", profile]);
+    assert!(checked.contains("4 devices"), "{checked}");
+    let key = file::read_verifying_key(&ward.path(".wardlink/operator/operator.pub")).unwrap();
+    let gateway: GatewayId = "gw-0001".parse().unwrap();
+    for version in 1..=2 {
+        let out = format!("{version}.bundle");
+        ward.ok(&[
+            "profile",
+            "sign",
+            "--gateway",
+            "gw-0001",
+            profile,
+            "--out",
+            &out,
+            "--valid",
+            "1h",
+        ]);
+        let bytes = fs::read(ward.path(&out)).unwrap();
+        let bundle = Bundle::verify(&bytes, std::slice::from_ref(&key)).unwrap();
+        let manifest = bundle.manifest();
+        assert_eq!(manifest.version, version);
+        assert_eq!(manifest.expires - manifest.issued, 3600);
+        assert_eq!(manifest.target, Target::Gateway(gateway.clone()));
+        assert_eq!(
+            manifest.profile,
+            fs::read_to_string(ward.path(profile)).unwrap()
+        );
+    }
+}
+
+#[test]
+fn a_broker_that_is_not_there_is_said_and_ends_with_1() {
+    let ward = Ward::with_fleet();
+    ward.ok(&["enrol", "gw-0001"]);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let broker = format!("127.0.0.1:{port}");
+    let profile = ".wardlink/gateways/gw-0001/profile.toml";
+    let push = [
+        "profile",
+        "push",
+        "--gateway",
+        "gw-0001",
+        profile,
+        "--broker",
+        &broker,
+    ];
+    let said = ward.fails(&push, 1);
+    assert!(
+        said.contains(&broker) && said.contains("not published"),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_empty_archive_is_shown_and_exports_nothing() {
+    let ward = Ward::new();
+    drop(Archive::open(&ward.path("data")).unwrap());
+    let shown = ward.ok(&["monitor", "show", "--data", "data"]);
+    assert!(shown.contains("held 0 records"), "{shown}");
+    let said = ward.fails(&["monitor", "export", "--data", "data", "--csv", "out"], 1);
+    assert!(said.contains("nothing"), "{said}");
+}
+
+#[test]
+fn every_command_explains_itself() {
+    let ward = Ward::new();
+    for command in [
+        vec![],
+        vec!["init"],
+        vec!["enrol"],
+        vec!["monitor"],
+        vec!["monitor", "export"],
+        vec!["profile", "push"],
+        vec!["profile", "sign"],
+    ] {
+        let mut arguments = command.clone();
+        arguments.push("--help");
+        let help = ward.ok(&arguments);
+        assert!(help.contains("Example"), "{command:?}: {help}");
+    }
+}

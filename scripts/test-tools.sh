@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# What the tests need beside Rust and a C compiler: mosquitto, as a second, real broker, and what builds and
+# runs ARM programs here.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+PATH=$PATH:/usr/sbin
+
+if ! command -v mosquitto >/dev/null; then
+    scripts/packages.sh "make test" mosquitto=mosquitto
+    # only the program is wanted: no broker of the system's now, nor at its next start
+    if command -v systemctl >/dev/null; then
+        systemctl disable --quiet mosquitto.service 2>/dev/null ||
+            echo "make test: mosquitto.service could not be disabled" >&2
+    fi
+fi
+scripts/cross.sh tools

@@ -1,0 +1,18 @@
+//! The contract of the wire: what its bytes are, what they stay, and what is refused.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test stops where it finds what it did not expect"
+)]
+
+mod bundle;
+mod cddl;
+mod examples;
+mod fuzz;
+mod golden;
+mod hostile;
+mod roundtrip;
+mod tamper;
