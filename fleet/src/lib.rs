@@ -12,6 +12,7 @@
 //! | [`archive`] | what arrived, each place once |
 //! | [`monitor`] | `wardlink monitor`: from the broker into the archive, receipts back |
 //! | [`export`], [`show`] | the archive as CSV files and as a short table |
+//! | `demo` | `wardlink demo`, behind the feature of that name |
 //! | [`exit`], [`clock`] | how commands end; the time |
 
 pub mod archive;

@@ -32,9 +32,17 @@ enum Mode {
     Profile(rollout::Command),
     /// Run the monitor, or look into its archive
     Monitor(monitor::Arguments),
-    /// Show the whole way of a reading on this machine, faults included
+    /// Show the whole way of a reading on this machine, an outage included
     #[cfg(feature = "demo")]
     Demo(demo::Arguments),
+    /// Be the broker of a demo
+    #[cfg(feature = "demo")]
+    #[command(hide = true)]
+    DemoBroker(demo::broker::BrokerArguments),
+    /// End the processes of a demo that vanished; told by `wardlink demo` on standard input
+    #[cfg(feature = "demo")]
+    #[command(hide = true)]
+    DemoGuard,
 }
 
 fn main() -> ExitCode {
@@ -70,9 +78,11 @@ async fn run(mode: Mode) -> Result<ExitCode, Failure> {
             }
         },
         #[cfg(feature = "demo")]
-        Mode::Demo(arguments) => {
-            return demo::run(arguments).await.map_err(Failure::from_program);
-        }
+        Mode::Demo(arguments) => demo::run(&arguments).await?,
+        #[cfg(feature = "demo")]
+        Mode::DemoBroker(arguments) => demo::broker::serve(arguments, out).await?,
+        #[cfg(feature = "demo")]
+        Mode::DemoGuard => demo::guard::stand(io::stdin().lock())?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -97,7 +107,9 @@ fn log(mode: &Mode) {
     let level = match mode {
         Mode::Monitor(arguments) if arguments.command.is_none() => arguments.run.log,
         #[cfg(feature = "demo")]
-        Mode::Demo(_) => Level::WARN,
+        Mode::DemoBroker(_) => Level::INFO,
+        #[cfg(feature = "demo")]
+        Mode::Demo(_) | Mode::DemoGuard => Level::WARN,
         Mode::Init(_) | Mode::Enrol(_) | Mode::Profile(_) | Mode::Monitor(_) => Level::WARN,
     };
     tracing_subscriber::fmt()
