@@ -9,6 +9,7 @@
 //! Calls block on the medium: use it from blocking threads. One thread appends, one reads; any may ask
 //! for the usage or acknowledge.
 
+mod cipher;
 mod error;
 mod fields;
 mod identity;
@@ -25,8 +26,9 @@ use wardlink_wire::id::{Epoch, GatewayId};
 use wardlink_wire::lane::Lane;
 use wardlink_wire::sequence::{Sequence, SequenceRange};
 
+pub use cipher::Cipher;
 pub use error::{FullCause, StoreError};
-pub use key::{Cipher, StoreKey};
+pub use key::StoreKey;
 
 use identity::Identity;
 use log::Log;
@@ -57,7 +59,7 @@ impl Store {
         let (identity, created) = Identity::establish(&directory, &settings, gateway, &key)?;
         drop(key);
         let epoch = identity.epoch;
-        let (log, mut recovery) = Log::open(directory, identity, &settings)?;
+        let (log, mut recovery) = Log::open(directory, identity, settings)?;
         recovery.created = created;
         let engine = Box::new(log);
         Ok((

@@ -8,9 +8,10 @@ use aws_lc_rs::rand;
 use wardlink_wire::id::{Epoch, GatewayId};
 
 use super::Settings;
+use super::cipher::Cipher;
 use super::error::StoreError;
 use super::fields::{Fields, frame, unframe};
-use super::key::{Cipher, KEY, Keyring, StoreKey};
+use super::key::{KEY, Keyring, StoreKey};
 use super::log;
 use super::medium::{Directory, StoreFile};
 

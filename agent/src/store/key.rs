@@ -7,15 +7,14 @@
 
 use std::fmt;
 
-use aws_lc_rs::aead::{
-    AES_256_GCM, Aad, Algorithm, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey,
-};
+use aws_lc_rs::aead::{Aad, LessSafeKey, Nonce};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
 use aws_lc_rs::rand;
 use wardlink_wire::id::Epoch;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use super::cipher::Cipher;
 use super::error::StoreError;
 
 /// The key that wraps a store's data keys.
@@ -50,59 +49,6 @@ impl StoreKey {
 impl fmt::Debug for StoreKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("StoreKey(***)")
-    }
-}
-
-/// The cipher of a store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Cipher {
-    /// AES-256-GCM (NIST SP 800-38D): the faster one where the processor has AES instructions.
-    Aes256Gcm,
-    /// ChaCha20-Poly1305 (RFC 8439): the faster one elsewhere, and free of table look-ups.
-    ChaCha20Poly1305,
-}
-
-impl Cipher {
-    /// The one that suits this processor.
-    #[must_use]
-    pub fn for_this_cpu() -> Self {
-        #[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
-        let aes = std::arch::is_x86_feature_detected!("aes");
-        #[cfg(target_arch = "aarch64")]
-        let aes = std::arch::is_aarch64_feature_detected!("aes");
-        #[cfg(not(any(target_arch = "x86_64", target_arch = "x86", target_arch = "aarch64")))]
-        let aes = false;
-        if aes {
-            Self::Aes256Gcm
-        } else {
-            Self::ChaCha20Poly1305
-        }
-    }
-
-    pub(super) const fn number(self) -> u8 {
-        match self {
-            Self::Aes256Gcm => 1,
-            Self::ChaCha20Poly1305 => 2,
-        }
-    }
-
-    pub(super) fn from_number(number: u8) -> Option<Self> {
-        [Self::Aes256Gcm, Self::ChaCha20Poly1305]
-            .into_iter()
-            .find(|cipher| cipher.number() == number)
-    }
-
-    const fn algorithm(self) -> &'static Algorithm {
-        match self {
-            Self::Aes256Gcm => &AES_256_GCM,
-            Self::ChaCha20Poly1305 => &CHACHA20_POLY1305,
-        }
-    }
-
-    fn key(self, bytes: &[u8; KEY]) -> Result<LessSafeKey, StoreError> {
-        UnboundKey::new(self.algorithm(), bytes)
-            .map(LessSafeKey::new)
-            .map_err(|_| StoreError::Cipher("take a key"))
     }
 }
 

@@ -9,17 +9,22 @@
 //! | --- | --- |
 //! | [`segment`], [`entry`], [`cursor`] | the bytes |
 //! | [`catalog`] | what is known of all segments, and who may have which file |
+//! | [`limits`] | the budget |
 //! | [`writer`], [`walk`], [`reader`] | bytes in, bytes found, bytes out |
 //! | [`recovery`] | the catalog from what a directory holds |
 
 mod catalog;
 mod cursor;
 mod entry;
+mod limits;
 mod reader;
 mod recovery;
 mod segment;
 mod walk;
 mod writer;
+
+#[cfg(test)]
+pub(super) mod inspect;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -27,14 +32,15 @@ use wardlink_wire::id::Epoch;
 use wardlink_wire::lane::Lane;
 use wardlink_wire::sequence::{Sequence, SequenceRange};
 
+use super::cipher::Cipher;
 use super::error::StoreError;
 use super::identity::Identity;
-use super::key::Cipher;
 use super::medium::Directory;
 use super::{Damage, Engine, NewBatch, Recovery, Settings, StoredBatch, Usage};
 
-use catalog::{Catalog, Limits};
+use catalog::Catalog;
 use cursor::CursorFile;
+use limits::Limits;
 use reader::Reader;
 use writer::Writer;
 
@@ -53,7 +59,7 @@ impl Log {
     pub(super) fn open(
         directory: Directory,
         identity: Identity,
-        settings: &Settings,
+        settings: Settings,
     ) -> Result<(Self, Recovery), StoreError> {
         let limits = Limits::of(settings)?;
         let (catalog, cursor, recovery) = recovery::recover(&directory, &identity, limits)?;

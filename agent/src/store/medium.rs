@@ -206,7 +206,7 @@ impl StoreFile {
     /// Asks the system to read no further than it is told to.
     pub(super) fn expect_random_reads(&self) {
         // Advice only: a file system that ignores it reads more and gives the same bytes.
-        drop(rustix::fs::fadvise(&self.file, 0, None, Advice::Random));
+        _ = rustix::fs::fadvise(&self.file, 0, None, Advice::Random);
     }
 }
 

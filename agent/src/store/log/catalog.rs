@@ -4,16 +4,15 @@
 //! Promises that a file is handed out for writing only when every place in it is settled, and that a loss
 //! is reported once. Memory: some bytes a segment, and runs of places.
 
-use std::path::PathBuf;
-
 use wardlink_wire::lane::Lane;
 use wardlink_wire::sequence::{Sequence, SequenceRange, SequenceSet};
 
-use super::super::error::{FullCause, StoreError};
+use super::super::error::StoreError;
 use super::super::lanes::PerLane;
-use super::super::{Damage, Fault, LaneUsage, NewBatch, Settings, Usage};
-use super::cursor::{self, Cursor};
+use super::super::{Damage, Fault, LaneUsage, NewBatch, Usage};
+use super::cursor::Cursor;
 use super::entry;
+use super::limits::{Limits, OVERHEAD};
 use super::segment::Segment;
 
 /// The state that writer, reader and acknowledgements agree on.
@@ -222,10 +221,7 @@ impl Catalog {
 
     /// A file with room for a group and the header before it.
     pub(super) fn claim(&mut self, bytes: u64) -> Result<Claim, StoreError> {
-        let length = bytes.next_multiple_of(PAGE).max(self.limits.segment);
-        if length.saturating_add(OVERHEAD) > self.limits.budget {
-            return Err(self.limits.too_large(bytes));
-        }
+        let length = self.limits.length_for(bytes)?;
         loop {
             let lowest =
                 (0..self.free.len()).min_by_key(|index| self.free.get(*index).map(|s| s.id));
@@ -249,10 +245,7 @@ impl Catalog {
                 let segment = self.segments.remove(last);
                 self.retire(segment);
             } else {
-                return Err(StoreError::Full {
-                    path: self.limits.path.clone(),
-                    cause: FullCause::Budget(self.limits.budget),
-                });
+                return Err(self.limits.full());
             }
         }
     }
@@ -395,42 +388,5 @@ impl Catalog {
     }
 }
 
-/// How much may be on the medium, and in what pieces.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Limits {
-    path: PathBuf,
-    pub(super) budget: u64,
-    pub(super) segment: u64,
-}
-
-impl Limits {
-    pub(super) fn of(settings: &Settings) -> Result<Self, StoreError> {
-        let share = settings.budget.saturating_sub(OVERHEAD) / Settings::SEGMENTS;
-        let segment = settings.segment.max(LEAST_SEGMENT).min(share) / PAGE * PAGE;
-        if segment < LEAST_SEGMENT {
-            return Err(StoreError::Budget {
-                budget: settings.budget,
-                least: OVERHEAD + Settings::SEGMENTS * LEAST_SEGMENT,
-            });
-        }
-        Ok(Self {
-            path: settings.directory.clone(),
-            budget: settings.budget,
-            segment,
-        })
-    }
-
-    fn too_large(&self, bytes: u64) -> StoreError {
-        StoreError::TooLarge {
-            bytes,
-            budget: self.budget,
-        }
-    }
-}
-
 /// Settled files kept for writing again; more are removed, so that a drained store is small.
 const KEPT_FREE: usize = 2;
-const LEAST_SEGMENT: u64 = 16 << 10;
-const PAGE: u64 = 4096;
-/// Identity and cursor.
-const OVERHEAD: u64 = 2 * PAGE + cursor::BYTES;

@@ -233,7 +233,7 @@ impl Slot {
 enum Content {
     Blank,
     Unreadable,
-    Note(Note),
+    Note(Box<Note>),
 }
 
 struct Note {
@@ -267,7 +267,7 @@ fn read_slots(file: &StoreFile, epoch: Epoch) -> Result<[(Slot, Content); 2], St
         file.read_at(&mut bytes, slot.offset())?;
         let note = unframe(MAGIC, &bytes).and_then(|payload| Note::parse(payload, epoch));
         let content = match note {
-            Some(note) => Content::Note(note),
+            Some(note) => Content::Note(Box::new(note)),
             None if bytes.iter().all(|byte| *byte == 0) => Content::Blank,
             None => Content::Unreadable,
         };

@@ -12,9 +12,10 @@ use super::super::identity::Identity;
 use super::super::lanes::PerLane;
 use super::super::medium::{Directory, StoreFile};
 use super::super::{Damage, Fault, Recovery};
-use super::catalog::{Catalog, Limits};
+use super::catalog::Catalog;
 use super::cursor::{Cursor, CursorFile, Found};
 use super::entry::{HEAD_BYTES, Mark};
+use super::limits::Limits;
 use super::segment::{self, ENTRIES, Facts, Head, Segment};
 use super::walk::Walk;
 

@@ -5,10 +5,11 @@
 
 use wardlink_wire::id::Epoch;
 
+use super::super::cipher::Cipher;
 use super::super::error::StoreError;
 use super::super::fields::{Fields, frame, unframe};
 use super::super::identity::{FORMAT, Identity};
-use super::super::key::{Cipher, OpeningKey, SealingKey, WrappedKey};
+use super::super::key::{OpeningKey, SealingKey, WrappedKey};
 use super::super::lanes::PerLane;
 use super::super::medium::{Directory, StoreFile};
 
