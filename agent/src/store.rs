@@ -1,0 +1,274 @@
+//! The sealed, durable, first-in-first-out store of batches.
+//!
+//! Owns a directory and everything in it. Promises that a batch whose [`Store::append`] returned is there
+//! after any crash, byte for byte and once, until it is acknowledged; that damage loses exactly what is
+//! damaged and says so with its range; that a place is never given out twice; that nobody without the
+//! store key reads a payload. Refuses a second process, another gateway's store and a key that does not
+//! fit. There is no mode without encryption. The format is written down in `docs/store-format.md`.
+//!
+//! Calls block on the medium: use it from blocking threads. One thread appends, one reads; any may ask
+//! for the usage or acknowledge.
+
+mod error;
+mod fields;
+mod identity;
+mod key;
+mod lanes;
+mod log;
+mod medium;
+
+use std::fmt;
+use std::fs::File;
+use std::path::PathBuf;
+
+use wardlink_wire::id::{Epoch, GatewayId};
+use wardlink_wire::lane::Lane;
+use wardlink_wire::sequence::{Sequence, SequenceRange};
+
+pub use error::{FullCause, StoreError};
+pub use key::{Cipher, StoreKey};
+
+use identity::Identity;
+use log::Log;
+use medium::Directory;
+
+/// An open store. Cheap to share behind an `Arc`.
+#[derive(Debug)]
+pub struct Store {
+    epoch: Epoch,
+    // Dropped before the lock, so that what it writes at the end is written under the lock.
+    engine: Box<dyn Engine>,
+    _lock: File,
+}
+
+impl Store {
+    /// Opens the store in a directory, or creates it there when the directory holds none.
+    ///
+    /// # Errors
+    /// When another process has it open, when key or gateway do not fit, or when the medium refuses.
+    /// Damage is no error: it is in the [`Recovery`].
+    pub fn open(
+        settings: Settings,
+        gateway: &GatewayId,
+        key: StoreKey,
+    ) -> Result<(Self, Recovery), StoreError> {
+        let directory = Directory::open(&settings.directory)?;
+        let lock = directory.lock(LOCK)?;
+        let (identity, created) = Identity::establish(&directory, &settings, gateway, &key)?;
+        drop(key);
+        let epoch = identity.epoch;
+        let (log, mut recovery) = Log::open(directory, identity, &settings)?;
+        recovery.created = created;
+        let engine = Box::new(log);
+        Ok((
+            Self {
+                epoch,
+                engine,
+                _lock: lock,
+            },
+            recovery,
+        ))
+    }
+
+    /// The random identity drawn when this store was created.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// The place that the next record of a lane gets.
+    #[must_use]
+    pub fn next_sequence(&self, lane: Lane) -> Sequence {
+        self.engine.next_sequence(lane)
+    }
+
+    /// Stores batches as one group: one write, one sync. They are durable when this returns.
+    ///
+    /// Batches of one lane follow each other without holes, from [`Store::next_sequence`] on. After an
+    /// error none of them counts and the places stay free: the same batches may be given again. Should
+    /// the process end before that, some of them may be found by the next start.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] when budget or file system have no room; otherwise the medium refused, or the
+    /// places are wrong.
+    pub fn append(&self, batches: &[NewBatch<'_>]) -> Result<(), StoreError> {
+        self.engine.append(batches)
+    }
+
+    /// The first batch of a lane that is not fully acknowledged and whose range ends at `from` or later,
+    /// opened and verified. What is damaged on the way is left out, counted and kept for
+    /// [`Store::take_damage`].
+    ///
+    /// # Errors
+    /// When the medium refuses in a way that says nothing about the data, such as too many open files.
+    pub fn read_from(&self, lane: Lane, from: Sequence) -> Result<Option<StoredBatch>, StoreError> {
+        self.engine.read_from(lane, from)
+    }
+
+    /// Notes that places of a lane are safely elsewhere; in any order, as often as one likes. Space is
+    /// used again once every place of a segment is acknowledged. Places that were not given out yet are
+    /// left alone.
+    ///
+    /// Not synced: a power cut may forget acknowledgements, and those batches are read again.
+    ///
+    /// # Errors
+    /// When the note could not be written. It still holds until the process ends.
+    pub fn acknowledge(&self, lane: Lane, ranges: &[SequenceRange]) -> Result<(), StoreError> {
+        self.engine.acknowledge(lane, ranges)
+    }
+
+    /// How full the store is.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        self.engine.usage()
+    }
+
+    /// What was found damaged since the last call. The next [`Store::append`] that succeeds must carry the
+    /// gaps for it: after that the places count as settled. A process that ends before finds it again.
+    #[must_use]
+    pub fn take_damage(&self) -> Vec<Damage> {
+        self.engine.take_damage()
+    }
+}
+
+/// What a store does, however it keeps its bytes. Lock and identity are settled before an engine opens.
+trait Engine: Send + Sync + fmt::Debug {
+    fn next_sequence(&self, lane: Lane) -> Sequence;
+    fn append(&self, batches: &[NewBatch<'_>]) -> Result<(), StoreError>;
+    fn read_from(&self, lane: Lane, from: Sequence) -> Result<Option<StoredBatch>, StoreError>;
+    fn acknowledge(&self, lane: Lane, ranges: &[SequenceRange]) -> Result<(), StoreError>;
+    fn usage(&self) -> Usage;
+    fn take_damage(&self) -> Vec<Damage>;
+}
+
+/// Where a store is and how large it may become.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Its directory; made, with mode 0700, when it is not there.
+    pub directory: PathBuf,
+    /// The most bytes it takes on the medium.
+    pub budget: u64,
+    /// Bytes of one segment; made smaller where the budget would not hold [`Settings::SEGMENTS`] of them.
+    pub segment: u64,
+    /// The cipher of a store that is created; one that exists keeps its own.
+    pub cipher: Cipher,
+}
+
+impl Settings {
+    /// The segments a budget holds at the least.
+    pub const SEGMENTS: u64 = 8;
+
+    /// Segments of 8 MiB, and the cipher that suits this processor.
+    #[must_use]
+    pub fn new(directory: impl Into<PathBuf>, budget: u64) -> Self {
+        Self {
+            directory: directory.into(),
+            budget,
+            segment: SEGMENT,
+            cipher: Cipher::for_this_cpu(),
+        }
+    }
+}
+
+/// A batch to store.
+#[derive(Debug, Clone, Copy)]
+pub struct NewBatch<'a> {
+    /// Its lane.
+    pub lane: Lane,
+    /// The places of its records.
+    pub range: SequenceRange,
+    /// The encoded batch.
+    pub bytes: &'a [u8],
+}
+
+/// A batch as it was stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredBatch {
+    /// Its lane.
+    pub lane: Lane,
+    /// The places of its records.
+    pub range: SequenceRange,
+    /// The encoded batch.
+    pub bytes: Vec<u8>,
+}
+
+/// What opening a store found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Recovery {
+    /// The store is new.
+    pub created: bool,
+    /// What is lost, as far as opening looks: the end of the newest segment, and segments without a
+    /// readable header. Handed over as by [`Store::take_damage`], and not repeated there.
+    pub damage: Vec<Damage>,
+    /// Bytes of entries that were begun and not finished when the last process ended.
+    pub torn_tail_bytes: u64,
+    /// The acknowledgements were lost: what is in the store will be sent again.
+    pub acknowledgements_lost: bool,
+}
+
+/// Places that will never be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Damage {
+    /// Their lane.
+    pub lane: Lane,
+    /// The places.
+    pub range: SequenceRange,
+    /// What was found.
+    pub fault: Fault,
+}
+
+/// What was found where a batch should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Fault {
+    /// Nothing that could be recognised.
+    Missing,
+    /// An entry whose checksum does not hold.
+    Checksum,
+    /// An entry whose seal does not hold.
+    Seal,
+    /// An entry in a segment whose data key cannot be unwrapped.
+    SegmentKey,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "the entry is missing",
+            Self::Checksum => "the checksum does not hold",
+            Self::Seal => "the seal does not hold",
+            Self::SegmentKey => "the header of the segment is damaged",
+        })
+    }
+}
+
+/// How full a store is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Usage {
+    /// Bytes of segments that hold something unacknowledged, in whole segments.
+    pub used: u64,
+    /// The most it may use.
+    pub budget: u64,
+    /// Each lane, in the order of [`Lane::ALL`].
+    pub lanes: [LaneUsage; 4],
+    /// Batches, or runs of missing ones, found damaged since the store was opened.
+    pub damaged: u64,
+}
+
+/// What one lane holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LaneUsage {
+    /// The lane.
+    pub lane: Lane,
+    /// The place that the next record gets.
+    pub next: Sequence,
+    /// Records that are neither acknowledged nor lost.
+    pub unacknowledged: u64,
+    /// Batches from the oldest segment still held on; acknowledged ones among them are counted.
+    pub batches: u64,
+}
+
+const LOCK: &str = "lock";
+const SEGMENT: u64 = 8 << 20;
+
+#[cfg(test)]
+mod tests;
