@@ -4,7 +4,7 @@
 //! damaged, comes back byte for byte exactly once and in order; each one that is damaged is reported with
 //! exactly its places; nothing else is ever reported; no place is given out twice.
 //!
-//! `WARDLINK_STORE_SEED=<n>` replays one run.
+//! `WARDLINK_STORE_SEED=<n>` replays one run, `WARDLINK_STORE_RUNS=<n>` makes more of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,14 +22,15 @@ fn the_store_does_what_the_model_does() {
         run(seed.parse().unwrap(), &mut Tally::default());
         return;
     }
+    let runs = std::env::var("WARDLINK_STORE_RUNS").map_or(RUNS, |runs| runs.parse().unwrap());
     let mut tally = Tally::default();
-    for seed in 0..RUNS {
+    for seed in 0..runs {
         let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             run(seed, &mut tally);
         }));
         assert!(caught.is_ok(), "failed with WARDLINK_STORE_SEED={seed}");
     }
-    println!("{RUNS} seeded runs: {tally:?}");
+    println!("{runs} seeded runs: {tally:?}");
     assert!(tally.appended > 10_000 && tally.damaged > 300 && tally.full > 100);
 }
 
