@@ -279,5 +279,5 @@ Examples:
   wardlink demo --for 30s --outage 10s --json
   wardlink demo --recording 100.hea --speed 4 --for 20s --out run1
 
-Ctrl-C ends the run in order; a second one ends it at once. The exit code is 0 only if everything that
-was recorded was delivered, once.";
+Ctrl-C ends the run in order; a second one ends it at once. The exit code is 0 only if
+everything that was recorded was delivered, once.";

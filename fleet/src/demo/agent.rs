@@ -62,10 +62,28 @@ pub(super) struct DeviceStatus {
     pub(super) id: String,
     /// Its driver.
     pub(super) driver: String,
-    /// `reading`, `lost`, `starting` or another word.
+    /// `starting`, `reading`, `lost`, `ended` or another word.
     pub(super) state: String,
     /// Readings so far.
     pub(super) readings: u64,
+    /// Why it does not measure.
+    pub(super) fault: Option<String>,
+}
+
+impl DeviceStatus {
+    /// Whether it never gave a reading and gives none now: what was asked for cannot be shown.
+    fn is_mute(&self) -> bool {
+        self.state == "lost" && self.readings == 0
+    }
+
+    /// What is wrong with it, in words.
+    pub(super) fn trouble(&self) -> Option<String> {
+        let Self { id, driver, .. } = self;
+        (self.state == "lost").then(|| match &self.fault {
+            Some(fault) => format!("{id} ({driver}) is lost: {fault}"),
+            None => format!("{id} ({driver}) is lost"),
+        })
+    }
 }
 
 impl AgentStatus {
@@ -97,6 +115,12 @@ impl AgentStatus {
     pub(super) fn last_of(output: &str) -> Result<Self, StatusError> {
         let line = output.lines().rev().find(|line| !line.trim().is_empty());
         serde_json::from_str(line.ok_or(StatusError::Nothing)?).map_err(StatusError::Json)
+    }
+
+    /// What is wrong with devices that never gave a reading.
+    pub(super) fn mute_devices(&self) -> Vec<String> {
+        let mute = self.devices.iter().filter(|device| device.is_mute());
+        mute.filter_map(DeviceStatus::trouble).collect()
     }
 
     /// The account of one lane, if it has one.
@@ -138,9 +162,23 @@ mod tests {
         assert_eq!(status.recorded, 7);
         assert_eq!(status.lane("wave").unwrap().recorded, 7);
         assert!(status.lane("vital").is_none());
+        assert!(status.mute_devices().is_empty());
         assert!(matches!(
             AgentStatus::last_of("\n"),
             Err(StatusError::Nothing)
         ));
+    }
+
+    #[test]
+    fn a_device_that_never_spoke_is_told_apart_from_one_that_was_unplugged() {
+        let json = r#"{"devices":[
+            {"id":"ecg","driver":"ads1292r","state":"lost","readings":0,"fault":"no such file"},
+            {"id":"ppg","driver":"max30102","state":"lost","readings":9},
+            {"id":"oximeter","driver":"nonin","state":"starting","readings":0}]}"#;
+        let status = AgentStatus::last_of(&json.replace('\n', "")).unwrap();
+        assert_eq!(
+            status.mute_devices(),
+            ["ecg (ads1292r) is lost: no such file"]
+        );
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use wardlink_wire::lane::Lane;
 
-use super::agent::AgentStatus;
+use super::agent::{AgentStatus, DeviceStatus};
 use super::archive::Delivered;
 
 /// What is kept between looks.
@@ -84,12 +84,7 @@ impl Progress {
 
     /// What there is to show. `now_ns` is UTC in nanoseconds.
     pub(super) fn snapshot(&self, elapsed: Duration, now_ns: i64) -> Snapshot {
-        let lost = self
-            .agent
-            .devices
-            .iter()
-            .filter(|device| device.state == "lost");
-        let trouble = lost.map(|device| format!("{} ({}) is lost", device.id, device.driver));
+        let trouble = self.agent.devices.iter().filter_map(DeviceStatus::trouble);
         Snapshot {
             elapsed,
             link: self.agent.link.clone(),

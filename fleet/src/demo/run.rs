@@ -213,6 +213,7 @@ impl Run<'_> {
             agent_peak_rss_kib: end.peak_memory,
             gateway: agent.gateway.clone(),
             epoch: agent.epoch.clone(),
+            mute_devices: agent.mute_devices(),
             ..Tally::of_lanes(lanes.collect())
         })
     }

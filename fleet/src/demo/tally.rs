@@ -43,6 +43,8 @@ pub struct Tally {
     pub seed: u64,
     /// Per lane.
     pub lanes: Vec<LaneTally>,
+    /// Devices that never gave a reading, and why.
+    pub mute_devices: Vec<String>,
 }
 
 /// The numbers of one lane.
@@ -77,6 +79,7 @@ impl Tally {
         if self.recorded == 0 {
             faults.push("the agent recorded nothing".to_owned());
         }
+        faults.extend(self.mute_devices.iter().cloned());
         for lane in &self.lanes {
             let (recorded, delivered) = (lane.recorded, lane.delivered);
             if delivered < recorded {
@@ -196,6 +199,11 @@ mod tests {
         };
         assert_eq!(twice.faults().len(), 1);
         assert_eq!(Tally::of_lanes(Vec::new()).faults().len(), 1);
+        let mute = Tally {
+            mute_devices: vec!["ecg (ads1292r) is lost".to_owned()],
+            ..good.clone()
+        };
+        assert_eq!(mute.faults(), ["ecg (ads1292r) is lost"]);
         let resent = Tally {
             resent_duplicates: 5,
             ..good
