@@ -66,7 +66,7 @@ pub(super) fn unframe(magic: [u8; 8], bytes: &[u8]) -> Option<&[u8]> {
 }
 
 /// What a frame adds: magic, length, checksum.
-pub(super) const FRAME: usize = 8 + 4 + 4;
+const FRAME: usize = 8 + 4 + 4;
 
 #[cfg(test)]
 mod tests {

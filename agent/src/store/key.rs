@@ -224,7 +224,9 @@ pub(super) mod witness {
     use std::collections::HashSet;
     use std::sync::Mutex;
 
-    static USED: Mutex<Option<HashSet<(u128, [u8; super::NONCE])>>> = Mutex::new(None);
+    type Pair = (u128, [u8; super::NONCE]);
+
+    static USED: Mutex<Option<HashSet<Pair>>> = Mutex::new(None);
 
     pub(super) fn name(key: &[u8; super::KEY]) -> u128 {
         u128::from_le_bytes(*key.first_chunk().unwrap())

@@ -109,6 +109,14 @@ impl Directory {
         sync_directory(&self.handle, &self.path)
     }
 
+    /// A file that refuses every write.
+    #[cfg(test)]
+    pub(super) fn open_refusing(&self, name: &str) -> StoreFile {
+        let path = self.path.join(name);
+        let file = File::open(&path).unwrap();
+        StoreFile { file, path }
+    }
+
     fn open_with(&self, name: &str, options: &mut OpenOptions) -> Result<StoreFile, StoreError> {
         let path = self.path.join(name);
         let file = options

@@ -1,12 +1,13 @@
 //! What tests need to see of the files: where every entry is.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use wardlink_wire::id::Epoch;
 use wardlink_wire::lane::Lane;
 use wardlink_wire::sequence::SequenceRange;
 
-use super::super::fields::{FRAME, frame, unframe};
+use super::super::fields::{frame, unframe};
 use super::super::medium::Directory;
 use super::entry::Mark;
 use super::segment::{self, ENTRIES};
@@ -44,19 +45,35 @@ pub(in super::super) fn entries(path: &Path, epoch: Epoch) -> Vec<Seen> {
 
 /// Makes a closed store look as if the machine had been started since: what the cursor says may be old.
 pub(in super::super) fn pretend_reboot(path: &Path) {
+    rewrite_cursor(path, |payload| {
+        payload[BOOT].fill(0x77);
+        payload[CLOSED] = 0;
+    });
+}
+
+/// And as if no note of any commit had reached the medium.
+pub(in super::super) fn forget_commits(path: &Path) {
+    pretend_reboot(path);
+    rewrite_cursor(path, |payload| payload[COMMITS].fill(0));
+}
+
+fn rewrite_cursor(path: &Path, change: impl Fn(&mut [u8])) {
     let path = path.join("cursor");
     let mut bytes = std::fs::read(&path).unwrap();
-    let slots = bytes.len() / 2;
-    for slot in bytes.chunks_mut(slots) {
+    let slot = bytes.len() / 2;
+    for slot in bytes.chunks_mut(slot) {
         if let Some(payload) = unframe(*b"WLCURSOR", slot) {
             let mut payload = payload.to_vec();
-            // format 2, epoch 16, generation 8, boot 16, closed in order 1
-            payload[26..42].fill(0x77);
-            payload[42] = 0;
+            change(&mut payload);
             let whole = frame(*b"WLCURSOR", &payload);
-            assert_eq!(whole.len(), payload.len() + FRAME);
             slot[..whole.len()].copy_from_slice(&whole);
         }
     }
     std::fs::write(&path, bytes).unwrap();
 }
+
+/// Behind format, epoch and generation.
+const BOOT: Range<usize> = 26..42;
+const CLOSED: usize = 42;
+/// Segment, end, next segment, next places, batches.
+const COMMITS: Range<usize> = 43..131;

@@ -43,7 +43,10 @@ impl Reader {
             };
             let range = found.entry.range;
             if range.first().0 > spot.place {
+                // What was found behind the hole may be settled: look again from there.
                 missing(shared, lane, spot.place, range.first().0);
+                place = range.first().0;
+                continue;
             }
             if range.last() >= from {
                 match self.open(shared, &found)? {

@@ -238,3 +238,75 @@ const PAGE: u64 = 4096;
 /// it change no metadata.
 const AHEAD: u64 = 256 << 10;
 const KEPT_BUFFER: usize = 512 << 10;
+
+#[cfg(test)]
+mod tests {
+    use wardlink_wire::lane::Lane;
+    use wardlink_wire::sequence::{Sequence, SequenceRange};
+
+    use super::super::super::identity::Identity;
+    use super::super::super::{Directory, Engine, Settings, StoreKey};
+    use super::super::{Log, held};
+    use super::*;
+
+    fn log(path: &std::path::Path) -> Log {
+        let settings = Settings {
+            segment: 16 << 10,
+            ..Settings::new(path, 1 << 20)
+        };
+        let directory = Directory::open(path).unwrap();
+        let (gateway, key) = ("gw-1".parse().unwrap(), StoreKey::from_bytes([7; 32]));
+        let (identity, _) = Identity::establish(&directory, &settings, &gateway, &key).unwrap();
+        Log::open(directory, identity, settings).unwrap().0
+    }
+
+    fn append(log: &Log, bytes: &[u8]) -> Result<(), StoreError> {
+        let lane = Lane::Vital;
+        let range = SequenceRange::starting(log.next_sequence(lane), 2).unwrap();
+        log.append(&[NewBatch { lane, range, bytes }])
+    }
+
+    #[test]
+    fn a_segment_that_refused_a_commit_is_never_written_again() {
+        let scratch = tempfile::tempdir().unwrap();
+        let log = log(scratch.path());
+        append(&log, b"before").unwrap();
+        let name = segment::name(0);
+        let refusing = log.shared.directory.open_refusing(&name);
+        held(&log.writer).active.as_mut().unwrap().file = refusing;
+        let path = scratch.path().join(&name);
+        let bytes = std::fs::read(&path).unwrap();
+
+        let error = append(&log, b"refused").unwrap_err().to_string();
+        assert!(
+            error.contains("cannot write") && error.contains(&name),
+            "{error}"
+        );
+        assert_eq!(log.next_sequence(Lane::Vital), Sequence(2));
+        assert!(held(&log.writer).buffer.iter().all(|byte| *byte == 0));
+
+        append(&log, b"again").unwrap();
+        append(&log, b"after").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), bytes);
+        let read = |from| log.read_from(Lane::Vital, Sequence(from)).unwrap().unwrap();
+        assert_eq!(read(0).bytes, b"before");
+        assert_eq!(read(2).bytes, b"again");
+        assert_eq!(read(4).bytes, b"after");
+
+        let first = SequenceRange::starting(Sequence(0), 2).unwrap();
+        log.acknowledge(Lane::Vital, &[first]).unwrap();
+        assert!(!path.exists(), "a file the medium refused is not recycled");
+    }
+
+    #[test]
+    fn the_next_commit_after_growing_into_fresh_blocks_needs_no_more_of_them() {
+        let scratch = tempfile::tempdir().unwrap();
+        let log = log(scratch.path());
+        append(&log, b"first").unwrap();
+        let written = held(&log.writer).active.as_ref().unwrap().written;
+        assert_eq!(written, 16 << 10);
+        append(&log, b"second").unwrap();
+        let writer = held(&log.writer);
+        assert_eq!(writer.active.as_ref().unwrap().written, written);
+    }
+}

@@ -70,9 +70,13 @@ fn a_batch_is_read_until_all_of_it_is_acknowledged() {
 fn acknowledging_places_that_were_never_given_out_changes_nothing() {
     let directory = scratch();
     let (store, _) = open(directory.path());
-    store.acknowledge(Lane::Vital, &[range(0, u64::MAX)]).unwrap();
+    store
+        .acknowledge(Lane::Vital, &[range(0, u64::MAX)])
+        .unwrap();
     put(&store, Lane::Vital, 4, b"first").unwrap();
-    store.acknowledge(Lane::Vital, &[range(4, u64::MAX)]).unwrap();
+    store
+        .acknowledge(Lane::Vital, &[range(4, u64::MAX)])
+        .unwrap();
     put(&store, Lane::Vital, 4, b"second").unwrap();
     assert_eq!(drain(&store, Lane::Vital).len(), 2);
 }
@@ -105,7 +109,9 @@ fn places_are_not_given_out_twice_even_when_everything_is_acknowledged_and_recyc
         for _ in 0..5 {
             next = put(&store, Lane::Vital, 7, &[1; 3000]).unwrap().last().0 + 1;
         }
-        store.acknowledge(Lane::Vital, &[range(0, next - 1)]).unwrap();
+        store
+            .acknowledge(Lane::Vital, &[range(0, next - 1)])
+            .unwrap();
         assert_eq!(drain(&store, Lane::Vital), []);
     }
     let kept = segment_files(directory.path()).len();
@@ -132,7 +138,12 @@ fn acknowledgements_in_any_order_free_the_space() {
     }
     let usage = store.usage();
     assert_eq!(usage.lanes[1].unacknowledged, 0);
-    assert!(usage.used < full.used / 4, "{} of {}", usage.used, full.used);
+    assert!(
+        usage.used < full.used / 4,
+        "{} of {}",
+        usage.used,
+        full.used
+    );
     drop(store);
     let (store, recovery) = open(directory.path());
     assert_eq!(recovery.damage, []);

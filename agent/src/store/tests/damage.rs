@@ -3,15 +3,21 @@
 use std::collections::BTreeSet;
 
 use super::super::Fault;
-use super::super::log::inspect::{entries, pretend_reboot};
+use super::super::log::inspect::{entries, forget_commits, pretend_reboot};
 use super::*;
+
+type Places = BTreeSet<(Lane, u64)>;
 
 /// A closed store of some batches of 5 records and 40 bytes in two lanes, one group each.
 fn closed_store(batches: u32) -> (TempDir, wardlink_wire::id::Epoch) {
     let directory = scratch();
     let (store, _) = open(directory.path());
     for number in 0..batches {
-        let lane = if number % 2 == 0 { Lane::Vital } else { Lane::Wave };
+        let lane = if number % 2 == 0 {
+            Lane::Vital
+        } else {
+            Lane::Wave
+        };
         put(&store, lane, 5, &number.to_le_bytes().repeat(10)).unwrap();
     }
     let epoch = store.epoch();
@@ -20,7 +26,7 @@ fn closed_store(batches: u32) -> (TempDir, wardlink_wire::id::Epoch) {
 }
 
 /// All that a store gives and all that it reports, after opening.
-fn contents(directory: &Path) -> (BTreeSet<(Lane, u64)>, BTreeSet<(Lane, u64)>, Recovery) {
+fn contents(directory: &Path) -> (Places, Places, Recovery) {
     let (store, recovery) = open(directory);
     let mut read = BTreeSet::new();
     for lane in Lane::ALL {
@@ -41,7 +47,7 @@ fn contents(directory: &Path) -> (BTreeSet<(Lane, u64)>, BTreeSet<(Lane, u64)>, 
     (read, lost, recovery)
 }
 
-fn places(lane: Lane, range: SequenceRange) -> BTreeSet<(Lane, u64)> {
+fn places(lane: Lane, range: SequenceRange) -> Places {
     let places = range.first().0..=range.last().0;
     places.map(|place| (lane, place)).collect()
 }
@@ -59,7 +65,11 @@ fn every_single_bit_flip_in_an_entry_loses_that_batch_and_names_its_places() {
                     pretend_reboot(copy.path());
                 }
                 let file = copy.path().join(seen.file.file_name().unwrap());
-                flip(&file, seen.offset + offset, u32::try_from(offset % 8).unwrap());
+                flip(
+                    &file,
+                    seen.offset + offset,
+                    u32::try_from(offset % 8).unwrap(),
+                );
                 let (read, lost, _) = contents(copy.path());
                 let expected = places(seen.lane, seen.range);
                 assert_eq!(lost, expected, "offset {offset} of {seen:?}");
@@ -82,11 +92,14 @@ fn every_truncation_loses_the_tail_and_names_its_places() {
             if reboot {
                 pretend_reboot(copy.path());
             }
-            let file = std::fs::File::options().write(true).open(copy.path().join(file));
+            let file = std::fs::File::options()
+                .write(true)
+                .open(copy.path().join(file));
             file.unwrap().set_len(length).unwrap();
             let (read, lost, _) = contents(copy.path());
             let cut = seen.iter().filter(|seen| seen.offset + 36 + 56 > length);
-            let expected: BTreeSet<_> = cut.flat_map(|seen| places(seen.lane, seen.range)).collect();
+            let expected: BTreeSet<_> =
+                cut.flat_map(|seen| places(seen.lane, seen.range)).collect();
             assert_eq!(lost, expected, "cut at {length}");
             assert_eq!(&all - &read, expected, "cut at {length}");
         }
@@ -96,7 +109,8 @@ fn every_truncation_loses_the_tail_and_names_its_places() {
 #[test]
 fn a_torn_tail_is_cut_and_reported_and_its_places_stay_taken() {
     let (directory, epoch) = closed_store(4);
-    pretend_reboot(directory.path());
+    // A power cut: the cursor is older than the commit it interrupted.
+    forget_commits(directory.path());
     let seen = entries(directory.path(), epoch);
     let last = seen.last().unwrap();
     // The second half of the last entry never reached the medium.
@@ -171,11 +185,16 @@ fn a_segment_without_header_loses_its_batches_names_them_and_no_others() {
         flip(&file, 4096 + 20, 1);
         let inside = entries(copy.path(), epoch);
         let inside = inside.iter().filter(|seen| seen.file == file);
-        let expected: BTreeSet<_> = inside.flat_map(|seen| places(seen.lane, seen.range)).collect();
+        let expected: BTreeSet<_> = inside
+            .flat_map(|seen| places(seen.lane, seen.range))
+            .collect();
         let (read, lost, recovery) = contents(copy.path());
         assert_eq!(lost, expected, "segment {index}");
         assert_eq!(&all - &read, expected, "segment {index}");
-        assert!(!recovery.damage.is_empty() || expected.is_empty(), "told at opening");
+        assert!(
+            !recovery.damage.is_empty() || expected.is_empty(),
+            "told at opening"
+        );
         let (store, _) = open(copy.path());
         assert_eq!(store.next_sequence(Lane::Vital), Sequence(90));
         put(&store, Lane::Vital, 1, b"goes on").unwrap();
@@ -196,7 +215,9 @@ fn a_segment_file_that_vanished_is_named() {
         let file = copy.path().join(victim.file_name().unwrap());
         let seen = entries(copy.path(), epoch);
         let seen = seen.iter().filter(|seen| seen.file == file);
-        let expected: BTreeSet<_> = seen.flat_map(|seen| places(seen.lane, seen.range)).collect();
+        let expected: BTreeSet<_> = seen
+            .flat_map(|seen| places(seen.lane, seen.range))
+            .collect();
         std::fs::remove_file(file).unwrap();
         let (read, lost, _) = contents(copy.path());
         assert_eq!(lost, expected);
@@ -243,13 +264,20 @@ fn a_lost_meta_file_is_made_again_from_any_segment_that_opens() {
         let other: GatewayId = "gw-2".parse().unwrap();
         Store::open(settings(directory.path()), &other, key()).unwrap_err();
         let (read, lost, recovery) = contents(directory.path());
-        assert_eq!((read, lost, recovery.created), (all.clone(), BTreeSet::new(), false));
+        assert_eq!(
+            (read, lost, recovery.created),
+            (all.clone(), BTreeSet::new(), false)
+        );
         assert_eq!(open(directory.path()).0.epoch(), epoch);
     }
     flip(&meta, 30, 2);
     assert_eq!(contents(directory.path()).0, all);
     flip(&meta, 4096 + 30, 2);
-    assert_eq!(contents(directory.path()).0, all, "the first copy was made again");
+    assert_eq!(
+        contents(directory.path()).0,
+        all,
+        "the first copy was made again"
+    );
 }
 
 #[test]
@@ -285,7 +313,10 @@ fn entries_of_an_earlier_life_of_a_segment_never_come_back() {
     let copy = snapshot(directory.path());
     pretend_reboot(copy.path());
     let (read, lost, recovery) = contents(copy.path());
-    assert_eq!(read, places(Lane::Vital, range(last.last().0 + 1, last.last().0 + 3)));
+    assert_eq!(
+        read,
+        places(Lane::Vital, range(last.last().0 + 1, last.last().0 + 3))
+    );
     assert_eq!((lost, recovery.torn_tail_bytes), (BTreeSet::new(), 0));
 }
 
@@ -311,8 +342,14 @@ fn what_a_refused_commit_left_behind_does_not_count_beside_its_repetition() {
             pretend_reboot(without.path());
         }
         let (store, _) = open(without.path());
-        let read: Vec<_> = drain(&store, Lane::Vital).into_iter().map(|b| b.bytes).collect();
-        assert_eq!(read, [b"before".to_vec(), b"repeated".to_vec(), b"after".to_vec()]);
+        let read: Vec<_> = drain(&store, Lane::Vital)
+            .into_iter()
+            .map(|b| b.bytes)
+            .collect();
+        assert_eq!(
+            read,
+            [b"before".to_vec(), b"repeated".to_vec(), b"after".to_vec()]
+        );
         assert_eq!(store.take_damage(), []);
     }
 }

@@ -19,7 +19,10 @@ fn a_full_budget_refuses_and_goes_on_once_space_is_acknowledged() {
     let budget = FullCause::Budget(300 << 10);
     for _ in 0..3 {
         let error = put(&store, Lane::Vital, 3, &[8; 900]).unwrap_err();
-        assert!(matches!(error, StoreError::Full { cause, .. } if cause == budget), "{error}");
+        assert!(
+            matches!(error, StoreError::Full { cause, .. } if cause == budget),
+            "{error}"
+        );
     }
     let on_disk: u64 = std::fs::read_dir(directory.path())
         .unwrap()
@@ -53,7 +56,10 @@ fn a_group_that_no_budget_can_hold_is_refused_as_such() {
     put(&store, Lane::Wave, 1, b"small").unwrap();
     drop(store);
     let (store, _) = open(directory.path());
-    let sizes: Vec<_> = drain(&store, Lane::Wave).iter().map(|b| b.bytes.len()).collect();
+    let sizes: Vec<_> = drain(&store, Lane::Wave)
+        .iter()
+        .map(|b| b.bytes.len())
+        .collect();
     assert_eq!(sizes, [100_000, 5]);
 }
 
@@ -82,7 +88,10 @@ fn a_disk_filled_to_the_last_byte_loses_nothing_can_acknowledge_and_recovers() {
     while ballast.write(&[0; 4096]).is_ok_and(|count| count > 0) {}
     let error = put(&store, Lane::Vital, 3, &[8; 900]).unwrap_err();
     let cause = FullCause::FileSystem;
-    assert!(matches!(error, StoreError::Full { cause: c, .. } if c == cause), "{error}");
+    assert!(
+        matches!(error, StoreError::Full { cause: c, .. } if c == cause),
+        "{error}"
+    );
     assert_eq!(ranges_of(&store), appended);
     drop(store);
 
@@ -139,6 +148,9 @@ impl SmallDisk {
 impl Drop for SmallDisk {
     fn drop(&mut self) {
         let done = Command::new("umount").arg(self.0.path()).status();
-        assert!(done.is_ok_and(|status| status.success()), "the test disk stays mounted");
+        assert!(
+            done.is_ok_and(|status| status.success()),
+            "the test disk stays mounted"
+        );
     }
 }

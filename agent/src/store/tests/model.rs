@@ -4,11 +4,11 @@
 //! damaged, comes back byte for byte exactly once and in order; each one that is damaged is reported with
 //! exactly its places; nothing else is ever reported; no place is given out twice.
 //!
-//! `WARDLINK_STORE_SEED=<n>` replays one run.
+//! `WARDLINK_STORE_SEED=<n>` replays one run, `WARDLINK_STORE_RUNS=<n>` makes more of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::log::inspect::{Seen, entries, pretend_reboot};
+use super::super::log::inspect::{Seen, entries, forget_commits, pretend_reboot};
 use super::*;
 
 const RUNS: u64 = 300;
@@ -22,14 +22,15 @@ fn the_store_does_what_the_model_does() {
         run(seed.parse().unwrap(), &mut Tally::default());
         return;
     }
+    let runs = std::env::var("WARDLINK_STORE_RUNS").map_or(RUNS, |runs| runs.parse().unwrap());
     let mut tally = Tally::default();
-    for seed in 0..RUNS {
+    for seed in 0..runs {
         let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             run(seed, &mut tally);
         }));
         assert!(caught.is_ok(), "failed with WARDLINK_STORE_SEED={seed}");
     }
-    println!("{RUNS} seeded runs: {tally:?}");
+    println!("{runs} seeded runs: {tally:?}");
     assert!(tally.appended > 10_000 && tally.damaged > 300 && tally.full > 100);
 }
 
@@ -110,7 +111,10 @@ impl Run<'_> {
     fn note(&mut self, damage: &[Damage]) {
         for Damage { lane, range, .. } in damage {
             for place in range.first().0..=range.last().0 {
-                assert!(self.reported.insert((*lane, place)), "{lane} {place} reported twice");
+                assert!(
+                    self.reported.insert((*lane, place)),
+                    "{lane} {place} reported twice"
+                );
             }
         }
     }
@@ -119,16 +123,25 @@ impl Run<'_> {
     fn check(&mut self) {
         for lane in Lane::ALL {
             let read = drain(self.store(), lane);
-            let read: Vec<_> = read.into_iter().map(|batch| (batch.range, batch.bytes)).collect();
+            let read: Vec<_> = read
+                .iter()
+                .map(|batch| print(batch.range, &batch.bytes))
+                .collect();
             let expected = self.held.iter().filter(|((l, _), (range, _))| {
                 *l == lane && self.unsettled(lane, *range) && !self.is_damaged(lane, *range)
             });
-            let expected: Vec<_> = expected.map(|(_, batch)| batch.clone()).collect();
+            let expected: Vec<_> = expected
+                .map(|(_, (range, bytes))| print(*range, bytes))
+                .collect();
             assert_eq!(read, expected, "lane {lane}");
         }
         let damage = self.store().take_damage();
         self.note(&damage);
-        assert_eq!(self.reported, &self.damaged - &self.settled, "reported and damaged");
+        assert_eq!(
+            self.reported,
+            &self.damaged - &self.settled,
+            "reported and damaged"
+        );
     }
 
     fn unsettled(&self, lane: Lane, range: SequenceRange) -> bool {
@@ -175,7 +188,11 @@ impl Run<'_> {
             Err(StoreError::Full { .. }) => {
                 self.tally.full += 1;
                 let usage = self.store().usage();
-                assert!(usage.used + 200_000 > usage.budget, "full at {}", usage.used);
+                assert!(
+                    usage.used + 200_000 > usage.budget,
+                    "full at {}",
+                    usage.used
+                );
             }
             Err(error) => panic!("{error}"),
         }
@@ -184,7 +201,9 @@ impl Run<'_> {
     fn acknowledge(&mut self) {
         let keys: Vec<_> = self.held.keys().copied().collect();
         for _ in 0..self.random.below(12) {
-            let Some(key) = self.random.pick(&keys) else { return };
+            let Some(key) = self.random.pick(&keys) else {
+                return;
+            };
             let (lane, range) = (key.0, self.held[key].0);
             let (mut first, mut last) = (range.first().0, range.last().0);
             match self.random.below(12) {
@@ -207,7 +226,9 @@ impl Run<'_> {
     fn read_somewhere(&mut self) {
         let keys: Vec<_> = self.held.keys().copied().collect();
         for _ in 0..8 {
-            let Some(&(lane, first)) = self.random.pick(&keys) else { return };
+            let Some(&(lane, first)) = self.random.pick(&keys) else {
+                return;
+            };
             let from = first + self.random.below(10);
             let read = self.store().read_from(lane, Sequence(from)).unwrap();
             let expected = self.held.iter().find(|((l, _), (range, _))| {
@@ -216,38 +237,32 @@ impl Run<'_> {
                     && self.unsettled(lane, *range)
                     && !self.is_damaged(lane, *range)
             });
-            let read = read.map(|batch| (batch.range, batch.bytes));
-            assert_eq!(read.as_ref(), expected.map(|(_, batch)| batch), "{lane} from {from}");
+            let read = read.map(|batch| print(batch.range, &batch.bytes));
+            let expected = expected.map(|(_, (range, bytes))| print(*range, bytes));
+            assert_eq!(read, expected, "{lane} from {from}");
         }
     }
 
     /// Closes or kills the store, damages it or not, and starts again.
     fn restart(&mut self) {
+        let epoch = self.store().epoch();
         if self.random.chance(2) {
             // What a kill at this moment leaves behind.
             let killed = snapshot(self.directory.path());
             self.store = None;
             self.directory = killed;
         }
-        let epoch = self.store.take().map(|store| store.epoch());
-        let epoch = epoch.unwrap_or_else(|| {
-            let settings = settings(snapshot_of(&self.directory).path());
-            Store::open(settings, &gateway(), key()).unwrap().0.epoch()
-        });
-        let held = &self.held;
+        self.store = None;
         let settled = &self.settled;
-        self.held = held
-            .iter()
-            .filter(|((lane, _), (range, _))| {
-                (range.first().0..=range.last().0).any(|p| !settled.contains(&(*lane, p)))
-            })
-            .map(|(key, batch)| (*key, batch.clone()))
-            .collect();
+        self.held.retain(|(lane, _), (range, _)| {
+            (range.first().0..=range.last().0).any(|place| !settled.contains(&(*lane, place)))
+        });
         let seen = entries(self.directory.path(), epoch);
         match self.random.below(6) {
             0 => self.flip_bits(&seen),
             1 => self.cut_tail(&seen),
             2 => self.destroy_header(&seen),
+            3 if self.damaged.is_subset(&self.settled) => forget_commits(self.directory.path()),
             _ => {}
         }
         if self.random.chance(3) {
@@ -258,21 +273,34 @@ impl Run<'_> {
 
     fn flip_bits(&mut self, seen: &[Seen]) {
         for _ in 0..=self.random.below(4) {
-            let Some(seen) = self.random.pick(seen).cloned() else { return };
+            let Some(seen) = self.random.pick(seen).cloned() else {
+                return;
+            };
             if self.is_damaged(seen.lane, seen.range) {
                 continue;
             }
             // Head and sealed bytes; up to 7 bytes of padding at the end mean nothing.
             let offset = seen.offset + self.random.below(seen.size - 7);
-            flip(&seen.file, offset, u32::try_from(self.random.below(8)).unwrap());
+            flip(
+                &seen.file,
+                offset,
+                u32::try_from(self.random.below(8)).unwrap(),
+            );
             self.damage(&seen);
         }
     }
 
     fn cut_tail(&mut self, seen: &[Seen]) {
-        let Some(newest) = seen.last().map(|seen| seen.file.clone()) else { return };
-        let inside: Vec<_> = seen.iter().filter(|seen| seen.file == newest).cloned().collect();
-        let keep = usize::try_from(self.random.below(u64::try_from(inside.len()).unwrap())).unwrap();
+        let Some(newest) = seen.last().map(|seen| seen.file.clone()) else {
+            return;
+        };
+        let inside: Vec<_> = seen
+            .iter()
+            .filter(|seen| seen.file == newest)
+            .cloned()
+            .collect();
+        let keep =
+            usize::try_from(self.random.below(u64::try_from(inside.len()).unwrap())).unwrap();
         let cut = &inside[keep];
         let length = cut.offset + self.random.below(cut.size - 7);
         let file = std::fs::File::options().write(true).open(&newest).unwrap();
@@ -283,10 +311,15 @@ impl Run<'_> {
     }
 
     fn destroy_header(&mut self, seen: &[Seen]) {
-        let Some(file) = self.random.pick(seen).map(|seen| seen.file.clone()) else { return };
+        let Some(file) = self.random.pick(seen).map(|seen| seen.file.clone()) else {
+            return;
+        };
+        let mut bytes = std::fs::read(&file).unwrap();
         for copy in [0, 4096] {
-            flip(&file, copy + self.random.below(183), 5);
+            let from = copy + usize::try_from(self.random.below(175)).unwrap();
+            bytes[from..from + 8].copy_from_slice(&self.random.next().to_le_bytes());
         }
+        std::fs::write(&file, bytes).unwrap();
         for seen in seen.iter().filter(|seen| seen.file == file) {
             self.damage(seen);
         }
@@ -305,6 +338,8 @@ impl Run<'_> {
     }
 }
 
-fn snapshot_of(directory: &TempDir) -> TempDir {
-    snapshot(directory.path())
+/// Places, length and checksum: what a failure can show.
+fn print(range: SequenceRange, bytes: &[u8]) -> (u64, u64, usize, u32) {
+    let places = (range.first().0, range.last().0);
+    (places.0, places.1, bytes.len(), crc32fast::hash(bytes))
 }

@@ -13,7 +13,10 @@ fn another_key_is_refused_in_words_a_person_can_act_on() {
     let other = StoreKey::from_bytes([0x43; 32]);
     let error = Store::open(settings(directory.path()), &gateway(), other).unwrap_err();
     let text = error.to_string();
-    assert!(text.starts_with("store key does not fit this store: "), "{text}");
+    assert!(
+        text.starts_with("store key does not fit this store: "),
+        "{text}"
+    );
     assert!(text.contains(directory.path().to_str().unwrap()), "{text}");
     let (store, recovery) = open(directory.path());
     assert!(!recovery.created);
@@ -27,7 +30,10 @@ fn another_gateways_store_is_refused_with_both_names() {
     let other: GatewayId = "gw-2".parse().unwrap();
     let error = Store::open(settings(directory.path()), &other, key()).unwrap_err();
     let text = error.to_string();
-    assert!(text.contains("belongs to gateway gw-1, this is gw-2"), "{text}");
+    assert!(
+        text.contains("belongs to gateway gw-1, this is gw-2"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -35,7 +41,10 @@ fn a_second_opener_is_refused_and_the_first_goes_on() {
     let directory = scratch();
     let (store, _) = open(directory.path());
     let error = Store::open(settings(directory.path()), &gateway(), key()).unwrap_err();
-    assert!(error.to_string().contains("is in use by another process"), "{error}");
+    assert!(
+        error.to_string().contains("is in use by another process"),
+        "{error}"
+    );
     put(&store, Lane::Vital, 1, b"first").unwrap();
     drop(store);
     assert_eq!(drain(&open(directory.path()).0, Lane::Vital).len(), 1);
