@@ -6,7 +6,7 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
-//! | [`folder`], [`port`], [`seed`], [`wait`] | room, ports, chance and patience |
+//! | [`folder`], [`disk`], [`port`], [`seed`], [`wait`] | room, ports, chance and patience |
 //! | [`program`] | one running process |
 //! | [`broker`], [`fleet`], [`monitor`], [`gateway`] | the parties |
 //! | [`ward`] | all of them, set up |
@@ -17,6 +17,7 @@
 
 pub mod broker;
 pub mod client;
+pub mod disk;
 pub mod fleet;
 pub mod folder;
 pub mod gateway;

@@ -29,6 +29,12 @@ pub struct Measurement {
 }
 
 impl Measurement {
+    /// How many samples of it are held.
+    #[must_use]
+    pub fn held(&self) -> u64 {
+        self.runs.iter().map(|(_, run)| run.len() as u64).sum()
+    }
+
     /// Its samples from 0 on. Panics if one is there twice or not at all.
     #[track_caller]
     #[must_use]
