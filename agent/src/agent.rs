@@ -116,6 +116,8 @@ struct Running {
     parts: JoinSet<End>,
     /// Stops devices and configuration.
     sampling: CancellationToken,
+    /// Cancelled by the recorder when everything measured is committed.
+    recorded: CancellationToken,
     publishing: Stop,
     /// Stops the status socket.
     telling: CancellationToken,
@@ -143,6 +145,7 @@ impl Running {
         }
         let Self {
             mut parts,
+            recorded,
             publishing,
             telling,
             captures,
@@ -150,11 +153,16 @@ impl Running {
             ..
         } = self;
         drop(captures);
-        let committed = wait_for(&mut parts, Name::Recorder, until).await;
+        let mut committed = wait_for(&mut parts, Name::Recorder, &recorded, until).await;
         publishing.drained.cancel();
-        let delivered = wait_for(&mut parts, Name::Publisher, until).await;
+        let never = CancellationToken::new();
+        let delivered = wait_for(&mut parts, Name::Publisher, &never, until).await;
         publishing.now.cancel();
         telling.cancel();
+        if recorded.is_cancelled() {
+            let last = until.max(Instant::now() + LAST);
+            committed = wait_for(&mut parts, Name::Recorder, &never, last).await;
+        }
         if matches!(delivered, Err(AgentError::Slow(_))) {
             tracing::warn!("not everything is delivered: the rest stays in the store");
         }
@@ -170,10 +178,20 @@ impl Running {
     }
 }
 
-/// Waits for one part, and meanwhile for whichever others end.
-async fn wait_for(parts: &mut JoinSet<End>, name: Name, until: Instant) -> Result<(), AgentError> {
+/// Waits until one part ends or reaches something, and meanwhile for whichever others end.
+async fn wait_for(
+    parts: &mut JoinSet<End>,
+    name: Name,
+    reached: &CancellationToken,
+    until: Instant,
+) -> Result<(), AgentError> {
     loop {
-        match timeout_at(until, parts.join_next()).await {
+        let ended = tokio::select! {
+            biased;
+            () = reached.cancelled() => return Ok(()),
+            ended = timeout_at(until, parts.join_next()) => ended,
+        };
+        match ended {
             Err(_) => return Err(AgentError::Slow(name)),
             Ok(None) => return Ok(()),
             Ok(Some(Err(_))) => return Err(AgentError::Panicked),

@@ -26,6 +26,7 @@ use wardlink_wire::topic::{Subject, Topic};
 use crate::clock;
 use crate::config::{Broker, Monitor};
 use crate::health::{Health, Link, Part};
+use crate::recorder::LastWords;
 use crate::store::Store;
 
 pub use messages::Described;
@@ -49,6 +50,8 @@ pub struct Publisher {
     pub config_state: watch::Receiver<Option<ConfigState>>,
     /// Where bundles go.
     pub bundles: mpsc::Sender<Vec<u8>>,
+    /// Asked before the end, when everything seems delivered.
+    pub last_words: LastWords,
     /// Where it says how it does.
     pub health: Health,
 }
@@ -93,7 +96,7 @@ impl Publisher {
                     backoff.reset();
                 }
             }
-            if stop.drained.is_cancelled() && self.backlog() == 0 {
+            if stop.drained.is_cancelled() && self.is_done().await {
                 return Ok(());
             }
             tokio::select! {
@@ -160,6 +163,11 @@ impl Publisher {
             payload,
             retain: true,
         })
+    }
+
+    /// Whether nothing is left to deliver, and the recorder has nothing to add.
+    async fn is_done(&self) -> bool {
+        self.backlog() == 0 && !self.last_words.ask().await
     }
 
     fn backlog(&self) -> u64 {

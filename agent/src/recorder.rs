@@ -5,12 +5,14 @@
 //! record that says how many and why. Refuses to keep what the store refused: there is no second queue.
 
 mod lanes;
+mod last_words;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 use wardlink_wire::batch::Batch;
 use wardlink_wire::codec::EncodeError;
 use wardlink_wire::id::{BootId, GatewayId};
@@ -26,6 +28,7 @@ use crate::health::{Health, Part};
 use crate::record::{self, Capture, Placed};
 use crate::store::{Damage, NewBatch, Store, StoreError};
 use lanes::{Lanes, Open};
+pub use last_words::{Asked, LastWords, last_words};
 
 /// The recorder.
 #[derive(Debug)]
@@ -47,11 +50,17 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Runs until every sender of captures is gone, then commits what is left.
+    /// Runs until every sender of captures is gone, commits what is left and cancels `recorded`. From then
+    /// on it states what deliveries bring to light or make room for, until nobody can ask any more.
     ///
     /// # Errors
     /// When a record cannot be encoded, or the store's worker is gone: both end the agent.
-    pub async fn run(self, mut captures: mpsc::Receiver<Capture>) -> Result<(), RecorderError> {
+    pub async fn run(
+        self,
+        mut captures: mpsc::Receiver<Capture>,
+        recorded: CancellationToken,
+        asked: Asked,
+    ) -> Result<(), RecorderError> {
         let mut work = Work {
             boot: clock::boot_id(),
             lanes: Lanes::default(),
@@ -80,10 +89,11 @@ impl Recorder {
             let due = work.lanes.take_due(&work.recorder.profile.borrow());
             work.commit(due).await?;
         }
-        work.notice_damage();
         let rest = work.lanes.take_all();
         work.commit(rest).await?;
-        work.state_losses().await
+        work.state_losses().await?;
+        recorded.cancel();
+        work.have_last_words(asked).await
     }
 }
 
@@ -255,12 +265,14 @@ impl Work {
         }
     }
 
-    /// At the end: losses that no later commit carried are stated on their own.
-    async fn state_losses(&mut self) -> Result<(), RecorderError> {
-        match self.lost.pop() {
-            Some(lost) => self.commit(vec![Open::with(self.stated(lost))]).await,
-            None => Ok(()),
-        }
+    /// At the end: losses that no later commit carried are stated on their own. Says whether any were.
+    async fn state_losses(&mut self) -> Result<bool, RecorderError> {
+        self.notice_damage();
+        let Some(lost) = self.lost.pop() else {
+            return Ok(false);
+        };
+        self.commit(vec![Open::with(self.stated(lost))]).await?;
+        Ok(self.lost.is_empty())
     }
 }
 

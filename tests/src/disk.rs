@@ -80,6 +80,15 @@ pub fn fullest_file(directory: &Path) -> (PathBuf, u64) {
     (path, used)
 }
 
+/// The first place from `at` on that is no padding between two entries: sealed bytes are hardly ever 0.
+#[must_use]
+pub fn inside_an_entry(path: &Path, at: u64) -> u64 {
+    let bytes = fs::read(path).expect("a file of the store");
+    let from = usize::try_from(at).expect("a place in memory");
+    let sealed = bytes[from..].windows(17).position(|window| !window.contains(&0));
+    at + 8 + sealed.expect("sealed bytes behind this place") as u64
+}
+
 /// Turns every bit of some bytes of a file.
 pub fn flip(path: &Path, at: u64, count: usize) {
     let file = OpenOptions::new().read(true).write(true).open(path).expect("a file of the store");

@@ -15,7 +15,7 @@ use super::{Agent, AgentError, Name, Running};
 use crate::devices;
 use crate::publisher::{Publisher, Stop};
 use crate::record::Capture;
-use crate::recorder::Recorder;
+use crate::recorder::{Asked, Recorder, last_words};
 use crate::sampler::Sampler;
 use crate::status::Status;
 use crate::store::Recovery;
@@ -31,6 +31,7 @@ pub(super) struct Wires {
 
 struct Parts {
     recorder: Recorder,
+    asked: Asked,
     sampler: Sampler,
     updater: Updater,
     publisher: Publisher,
@@ -57,14 +58,16 @@ impl Agent {
         let mut running = Running {
             parts: JoinSet::new(),
             sampling: stop.clone(),
+            recorded: CancellationToken::new(),
             publishing: publishing.clone(),
             telling: CancellationToken::new(),
             captures,
             wires,
         };
         let (devices, configuration) = (stop.clone(), stop.clone());
+        let recorded = running.recorded.clone();
         running.spawn(Name::Recorder, async move {
-            Ok(parts.recorder.run(captured).await?)
+            Ok(parts.recorder.run(captured, recorded, parts.asked).await?)
         });
         running.spawn(Name::Sampler, async move {
             Ok(parts.sampler.run(devices).await?)
@@ -139,6 +142,7 @@ impl Agent {
             captures: captures.clone(),
             health: health.clone(),
         };
+        let (last_words, asked) = last_words();
         let publisher = Publisher {
             gateway: settings.gateway,
             broker: settings.broker,
@@ -148,10 +152,12 @@ impl Agent {
             attached: wires.attached.subscribe(),
             config_state: wires.config_state.subscribe(),
             bundles,
+            last_words,
             health,
         };
         Ok(Parts {
             recorder,
+            asked,
             sampler,
             updater,
             publisher,

@@ -87,7 +87,10 @@ impl Connection<'_> {
                 && self.on_their_way.is_empty()
                 && self.publisher.backlog() == 0
             {
-                return Ok(Ended::Stopped);
+                if self.publisher.is_done().await {
+                    return Ok(Ended::Stopped);
+                }
+                continue;
             }
             let resend = self.ledger.deadline();
             let outcome = tokio::select! {
