@@ -2,7 +2,7 @@
 //!
 //! Owns one MQTT broker in this process, reachable on one loopback port over TLS. Promises that nobody
 //! connects without a certificate of the fleet's CA, that a client is who its certificate says
-//! ([`access`]) and that retained messages and the sessions of the run are kept ([`retained`]), all of it
+//! (`access`) and that retained messages and the sessions of the run are kept (`retained`), all of it
 //! in memory only: whoever kills the process takes everything with it, which is what the demo's outage
 //! wants. Refuses any other address than loopback. Only this folder names `rmqtt`
 //! (docs/decisions/0001-embedded-broker.md).
