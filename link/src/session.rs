@@ -316,10 +316,6 @@ fn remedy(words: &str) -> &'static str {
             " (what answers on this port does not speak TLS)",
         ),
         (
-            "deserialization error",
-            " (what answers on this port does not speak MQTT)",
-        ),
-        (
             "UnknownIssuer",
             " (the broker's certificate is not from the fleet CA)",
         ),
@@ -350,6 +346,11 @@ fn remedy(words: &str) -> &'static str {
         (
             "certificate expired",
             " (the broker's certificate is expired, or this machine's clock is wrong)",
+        ),
+        // Last: the alerts above come wrapped in it.
+        (
+            "deserialization error",
+            " (what answers on this port does not speak MQTT)",
         ),
     ];
     let found = REMEDIES.iter().find(|(sign, _)| words.contains(sign));
