@@ -228,7 +228,7 @@ async fn a_gateway_hears_only_what_is_said_to_it() {
     let fleet = Fleet::make();
     let broker = fleet.broker("127.0.0.1:0");
     let files = fleet.gateway();
-    let session = client(&files, GATEWAY).open(&broker).await.unwrap();
+    let mut session = client(&files, GATEWAY).open(&broker).await.unwrap();
     let own = format!("wardlink/1/{GATEWAY}/receipt");
     session.subscribe(&[own]).await.unwrap();
     for foreign in ["#", "wardlink/1/+/receipt", "wardlink/1/other/config"] {
@@ -274,7 +274,7 @@ async fn a_monitor_that_was_away_gets_what_came_meanwhile_within_one_run() {
         clean: false,
         ..client(&monitor, "monitor")
     };
-    let session = lasting.open(&broker).await.unwrap();
+    let mut session = lasting.open(&broker).await.unwrap();
     session
         .subscribe(&["wardlink/1/+/wave".to_owned()])
         .await

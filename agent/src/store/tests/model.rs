@@ -281,6 +281,9 @@ impl Run<'_> {
             }
             // Head and sealed bytes; up to 7 bytes of padding at the end mean nothing.
             let offset = seen.offset + self.random.below(seen.size - 7);
+            if offset >= std::fs::metadata(&seen.file).unwrap().len() {
+                continue;
+            }
             flip(
                 &seen.file,
                 offset,
