@@ -289,7 +289,10 @@ fn explain(error: &ConnectionError) -> SessionError {
     if matches!(error, ConnectionError::RequestsDone) {
         return SessionError::Over;
     }
-    if matches!(error, ConnectionError::NetworkTimeout | ConnectionError::FlushTimeout) {
+    if matches!(
+        error,
+        ConnectionError::NetworkTimeout | ConnectionError::FlushTimeout
+    ) {
         return SessionError::Silent(CONNECT);
     }
     let mut words = error.to_string();
