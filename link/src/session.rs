@@ -289,7 +289,10 @@ fn explain(error: &ConnectionError) -> SessionError {
     if matches!(error, ConnectionError::RequestsDone) {
         return SessionError::Over;
     }
-    if matches!(error, ConnectionError::NetworkTimeout | ConnectionError::FlushTimeout) {
+    if matches!(
+        error,
+        ConnectionError::NetworkTimeout | ConnectionError::FlushTimeout
+    ) {
         return SessionError::Silent(CONNECT);
     }
     let mut words = error.to_string();
@@ -347,7 +350,7 @@ fn remedy(words: &str) -> &'static str {
             "certificate expired",
             " (the broker's certificate is expired, or this machine's clock is wrong)",
         ),
-        // last: an alert of TLS comes wrapped in these words too
+        // Last: the alerts above come wrapped in it.
         (
             "deserialization error",
             " (what answers on this port does not speak MQTT)",

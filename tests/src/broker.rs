@@ -43,7 +43,9 @@ impl Broker {
     /// Shows other certificates from the next start on.
     pub fn configure(&self, identity: &Path) {
         let template = |name: &str| {
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/brokers").join(name);
+            let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("../configs/brokers")
+                .join(name);
             fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
         };
         let acl = self.folder.join("mosquitto.acl");
@@ -101,12 +103,17 @@ fn mosquitto() -> PathBuf {
         .chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from))
         .map(|folder| folder.join("mosquitto"))
         .find(|path| path.is_file());
-    found.expect("mosquitto is missing, install it: apt-get install --no-install-recommends mosquitto")
+    found.expect(
+        "mosquitto is missing, install it: apt-get install --no-install-recommends mosquitto",
+    )
 }
 
 /// The name of the user who owns a folder; mosquitto takes no numbers.
 fn user_of(folder: &Path) -> String {
-    let id = fs::metadata(folder).expect("the folder is there").uid().to_string();
+    let id = fs::metadata(folder)
+        .expect("the folder is there")
+        .uid()
+        .to_string();
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let name = users.lines().find_map(|line| {
         let mut fields = line.split(':');

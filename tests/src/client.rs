@@ -43,12 +43,18 @@ impl Client {
     /// When the broker does not want it, or it does not believe the broker.
     pub fn connect(files: &Files, port: u16) -> Result<Self, SessionError> {
         let identity = Identity::load(files).expect("an identity");
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
         let runtime = runtime.expect("a runtime");
         let options = Options {
             host: "localhost".to_owned(),
             port,
-            client_id: format!("test-{}-{}", identity.common_name(), NEXT.fetch_add(1, Ordering::Relaxed)),
+            client_id: format!(
+                "test-{}-{}",
+                identity.common_name(),
+                NEXT.fetch_add(1, Ordering::Relaxed)
+            ),
             // It runs only while a test waits for it, so it must not have to answer in between.
             keep_alive: Duration::from_secs(3600),
             clean: true,
@@ -64,7 +70,8 @@ impl Client {
     /// # Errors
     /// When the broker refuses. One that does not may still let nothing through.
     pub fn subscribe(&mut self, filter: &str) -> Result<(), SessionError> {
-        self.runtime.block_on(self.session.subscribe(&[filter.to_owned()]))
+        self.runtime
+            .block_on(self.session.subscribe(&[filter.to_owned()]))
     }
 
     /// Publishes, and returns once the broker has answered. What it did with it is another question.
@@ -75,18 +82,20 @@ impl Client {
             payload,
             retain,
         };
-        let acknowledged = self.runtime.block_on(async {
-            self.session.publish(publication)?.acknowledged().await
-        });
+        let acknowledged = self
+            .runtime
+            .block_on(async { self.session.publish(publication)?.acknowledged().await });
         acknowledged.unwrap_or_else(|error| panic!("{topic}: {error}"));
     }
 
     /// The next message: topic and payload.
     #[track_caller]
-    pub fn next(&mut self) -> (String, Vec<u8>) {
+    pub fn hear(&mut self) -> (String, Vec<u8>) {
         let session = &mut self.session;
         let heard = self.runtime.block_on(async {
-            let incoming = timeout(wait::LONG, session.next()).await.expect("no message came")?;
+            let incoming = timeout(wait::LONG, session.next())
+                .await
+                .expect("no message came")?;
             session.acknowledge(&incoming)?;
             Ok::<_, SessionError>((incoming.topic, incoming.payload))
         });
@@ -95,9 +104,9 @@ impl Client {
 
     /// The next message of one topic, whatever comes before it.
     #[track_caller]
-    pub fn next_of(&mut self, topic: &str) -> Vec<u8> {
+    pub fn hear_of(&mut self, topic: &str) -> Vec<u8> {
         loop {
-            let (of, payload) = self.next();
+            let (of, payload) = self.hear();
             if of == topic {
                 return payload;
             }

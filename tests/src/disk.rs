@@ -18,7 +18,9 @@ impl SmallDisk {
     pub fn mount(place: &Path, mebibytes: u32) -> Option<Self> {
         fs::create_dir_all(place).expect("a place for the disk");
         let size = format!("size={mebibytes}m");
-        let said = run(Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(place));
+        let said = run(Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
+            .arg(place));
         if said.code == Some(0) {
             return Some(Self(place.to_owned()));
         }
@@ -31,7 +33,9 @@ impl SmallDisk {
         let mut ballast = fs::File::create(self.ballast()).expect("the ballast");
         while ballast.write_all(&[0xb7; 1024]).is_ok() {}
         let length = ballast.metadata().expect("the ballast").len();
-        ballast.set_len(length.saturating_sub(kibibytes << 10)).expect("shorter ballast");
+        ballast
+            .set_len(length.saturating_sub(kibibytes << 10))
+            .expect("shorter ballast");
     }
 
     /// Takes away what filled it.
@@ -55,7 +59,9 @@ impl Drop for SmallDisk {
 #[must_use]
 pub fn files_below(directory: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display())) {
+    for entry in
+        fs::read_dir(directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()))
+    {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
             files.extend(files_below(&path));
@@ -75,7 +81,9 @@ pub fn fullest_file(directory: &Path) -> (PathBuf, u64) {
         let last = bytes.iter().rposition(|byte| *byte != 0);
         last.map_or(0, |last| last as u64 + 1)
     };
-    let files = files_below(directory).into_iter().map(|path| (in_use(&path), path));
+    let files = files_below(directory)
+        .into_iter()
+        .map(|path| (in_use(&path), path));
     let (used, path) = files.max().expect("a store has files");
     (path, used)
 }
@@ -85,13 +93,19 @@ pub fn fullest_file(directory: &Path) -> (PathBuf, u64) {
 pub fn inside_an_entry(path: &Path, at: u64) -> u64 {
     let bytes = fs::read(path).expect("a file of the store");
     let from = usize::try_from(at).expect("a place in memory");
-    let sealed = bytes[from..].windows(17).position(|window| !window.contains(&0));
+    let sealed = bytes[from..]
+        .windows(17)
+        .position(|window| !window.contains(&0));
     at + 8 + sealed.expect("sealed bytes behind this place") as u64
 }
 
 /// Turns every bit of some bytes of a file.
 pub fn flip(path: &Path, at: u64, count: usize) {
-    let file = OpenOptions::new().read(true).write(true).open(path).expect("a file of the store");
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(path)
+        .expect("a file of the store");
     let mut bytes = vec![0; count];
     file.read_exact_at(&mut bytes, at).expect("bytes in use");
     for byte in &mut bytes {

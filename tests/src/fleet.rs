@@ -19,7 +19,13 @@ impl Fleet {
     #[must_use]
     pub fn init(path: PathBuf) -> Self {
         let names = ["--broker-name", "localhost", "--broker-name", "127.0.0.1"];
-        run_well(ours("wardlink").arg("init").arg("--fleet").arg(&path).args(names));
+        run_well(
+            ours("wardlink")
+                .arg("init")
+                .arg("--fleet")
+                .arg(&path)
+                .args(names),
+        );
         Self(path)
     }
 
@@ -118,6 +124,8 @@ pub fn install(issued: &Issued, certificate: &Path, key: &Path) {
 /// UTC, seconds since 1970-01-01.
 #[must_use]
 pub fn now() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("after 1970");
     i64::try_from(now.as_secs()).expect("before the year 292277026596")
 }

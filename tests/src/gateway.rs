@@ -91,7 +91,11 @@ impl Gateway {
     /// Starts the agent, whatever becomes of it.
     #[track_caller]
     pub fn launch(&mut self) -> &mut Program {
-        assert!(self.running.is_none(), "the agent of {} runs already", self.name);
+        assert!(
+            self.running.is_none(),
+            "the agent of {} runs already",
+            self.name
+        );
         let mut command = ours("wardlink-agent");
         command.arg("run").arg("--config").arg(self.config());
         command.args(["--json", "--grace", GRACE]);
@@ -153,7 +157,10 @@ impl Gateway {
         assert!(status.success(), "{}: {status}", self.name);
         let said = program.stdout();
         let line = said.lines().last().unwrap_or_default();
-        assert!(!self.join("status.sock").exists(), "the status socket was left behind");
+        assert!(
+            !self.join("status.sock").exists(),
+            "the status socket was left behind"
+        );
         serde_json::from_str(line).unwrap_or_else(|error| panic!("no report: {error}: {line:?}"))
     }
 
@@ -167,7 +174,10 @@ impl Gateway {
     #[track_caller]
     #[must_use]
     pub fn check(&self) -> Said {
-        run(ours("wardlink-agent").arg("check").arg("--config").arg(self.config()))
+        run(ours("wardlink-agent")
+            .arg("check")
+            .arg("--config")
+            .arg(self.config()))
     }
 }
 

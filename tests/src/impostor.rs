@@ -110,7 +110,9 @@ fn serve(listener: &TcpListener, manner: &Manner, gone: &AtomicBool) -> usize {
 }
 
 fn garbage() -> Vec<u8> {
-    (0..997_u32).map(|place| u8::try_from(place * 31 % 251).expect("below 251")).collect()
+    (0..997_u32)
+        .map(|place| u8::try_from(place * 31 % 251).expect("below 251"))
+        .collect()
 }
 
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -12,6 +12,7 @@
 //! | [`ward`] | all of them, set up |
 //! | [`client`] | one MQTT client that does what a test tells it |
 //! | [`impostor`] | something on the port of the broker that is none |
+//! | [`forgery`] | bundles that no gateway may take |
 //! | [`series`] | what the archive holds, sample by sample |
 //! | [`profile`], [`recording`], [`oximeter`] | what gateways measure |
 
@@ -20,6 +21,7 @@ pub mod client;
 pub mod disk;
 pub mod fleet;
 pub mod folder;
+pub mod forgery;
 pub mod gateway;
 pub mod impostor;
 pub mod monitor;

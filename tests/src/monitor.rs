@@ -97,9 +97,19 @@ impl Monitor {
     #[track_caller]
     pub fn assert_has_all_of(&self, report: &Report) {
         let summary = self.summary();
-        assert_eq!(report.backlog, 0, "records are left in the store: {report:#?}");
-        assert_eq!(summary.conflicts, 0, "a sequence was used twice: {summary:#?}");
-        assert_eq!(summary.refused, 0, "messages were refused: {:?}", summary.refusals);
+        assert_eq!(
+            report.backlog, 0,
+            "records are left in the store: {report:#?}"
+        );
+        assert_eq!(
+            summary.conflicts, 0,
+            "a sequence was used twice: {summary:#?}"
+        );
+        assert_eq!(
+            summary.refused, 0,
+            "messages were refused: {:?}",
+            summary.refusals
+        );
         let lanes = lanes_of(&summary, report);
         for lane in &report.lanes {
             let held = lanes.get(lane.lane.as_str());
@@ -107,7 +117,8 @@ impl Monitor {
             assert_eq!(
                 (held.map_or(0, |held| held.records + held.explained), holes),
                 (lane.recorded, Vec::new()),
-                "lane {}: places held, holes", lane.lane
+                "lane {}: places held, holes",
+                lane.lane
             );
         }
     }
@@ -118,7 +129,10 @@ impl Monitor {
         self.assert_has_all_of(report);
         let summary = self.summary();
         assert_eq!(summary.gaps, 0, "gaps were recorded: {summary:#?}");
-        let records: u64 = lanes_of(&summary, report).values().map(|lane| lane.records).sum();
+        let records: u64 = lanes_of(&summary, report)
+            .values()
+            .map(|lane| lane.records)
+            .sum();
         assert_eq!(records, report.recorded);
     }
 

@@ -87,7 +87,8 @@ fn frames(status: u8, spo2: u8, heart_rate: u16, pleth: u8) -> Vec<u8> {
 
 /// A new terminal: our end, and the path of the other.
 fn terminal() -> (OwnedFd, PathBuf) {
-    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a pseudo terminal");
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)
+        .expect("a pseudo terminal");
     grantpt(&ours).expect("the terminal is ours");
     unlockpt(&ours).expect("the terminal opens");
     fcntl_setfl(&ours, OFlags::NONBLOCK).expect("writing does not wait");

@@ -28,7 +28,10 @@ pub fn thermometer() -> String {
 /// A front end that plays a recording.
 #[must_use]
 pub fn recording(header: &Path, speed: u32) -> String {
-    let settings = format!("driver = \"frontend\"\nrecording = {:?}", header.display().to_string());
+    let settings = format!(
+        "driver = \"frontend\"\nrecording = {:?}",
+        header.display().to_string()
+    );
     lanes("200ms") + &simulated("frontend", &settings, speed)
 }
 

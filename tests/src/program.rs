@@ -26,7 +26,10 @@ impl Program {
     /// earlier process of that name wrote.
     #[track_caller]
     pub fn start(name: &str, command: &mut Command, folder: &Path) -> Self {
-        let (log, stdout) = (folder.join(format!("{name}.log")), folder.join(format!("{name}.out")));
+        let (log, stdout) = (
+            folder.join(format!("{name}.log")),
+            folder.join(format!("{name}.out")),
+        );
         let log_before = fs::read(&log).map_or(0, |text| text.len());
         let child = command
             .stdin(Stdio::null())
@@ -148,7 +151,13 @@ pub fn run(command: &mut Command) -> Said {
 #[track_caller]
 pub fn run_well(command: &mut Command) -> Said {
     let said = run(command);
-    assert_eq!(said.code, Some(0), "{command:?}: {}{}", said.stdout, said.stderr);
+    assert_eq!(
+        said.code,
+        Some(0),
+        "{command:?}: {}{}",
+        said.stdout,
+        said.stderr
+    );
     said
 }
 
@@ -171,7 +180,9 @@ pub fn ours(name: &str) -> Command {
 fn beside_this_test() -> PathBuf {
     let this = std::env::current_exe().expect("a process knows its program");
     let folder = this.parent().and_then(Path::parent);
-    folder.expect("a test lies in target/<profile>/deps").to_owned()
+    folder
+        .expect("a test lies in target/<profile>/deps")
+        .to_owned()
 }
 
 fn appended(path: &Path) -> File {

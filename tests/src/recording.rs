@@ -77,16 +77,20 @@ pub fn write_segments(
     let signals = layout.len();
     let mut listed = format!("{name}_layout {signals} {frames_a_second} 0\n");
     for signal in layout {
-        let Signal { calibration, name, .. } = signal;
+        let Signal {
+            calibration, name, ..
+        } = signal;
         let per_frame = match signal.per_frame {
             1 => String::new(),
             more => format!("x{more}"),
         };
-        writeln!(listed, "~ 0{per_frame} {calibration} 0 0 0 0 {name}").expect("a string takes everything");
+        writeln!(listed, "~ 0{per_frame} {calibration} 0 0 0 0 {name}")
+            .expect("a string takes everything");
     }
     let _layout: PathBuf = write_header(folder, &format!("{name}_layout"), &listed);
     let count = segments.len() + 1;
-    let master = format!("{name}/{count} {signals} {frames_a_second} {total}\n{name}_layout 0\n{lines}");
+    let master =
+        format!("{name}/{count} {signals} {frames_a_second} {total}\n{name}_layout 0\n{lines}");
     write_header(folder, name, &master)
 }
 
@@ -102,7 +106,9 @@ fn signal_line(data: &str, file: &File, signal: &Signal) -> String {
     let sum: i64 = signal.samples.iter().map(stored).sum();
     let checksum = (sum + 32_768).rem_euclid(65_536) - 32_768;
     let first = signal.samples.first().map_or(0, stored);
-    let Signal { calibration, name, .. } = signal;
+    let Signal {
+        calibration, name, ..
+    } = signal;
     format!("{data} {format} {calibration} 0 {first} {checksum} 0 {name}\n")
 }
 
@@ -142,7 +148,10 @@ fn missing(format: u32) -> i32 {
 fn encode(format: u32, samples: &[i32]) -> Vec<u8> {
     let byte = |value: i32| u8::try_from(value & 0xff).expect("eight bits");
     match format {
-        16 => samples.iter().flat_map(|sample| [byte(*sample), byte(sample >> 8)]).collect(),
+        16 => samples
+            .iter()
+            .flat_map(|sample| [byte(*sample), byte(sample >> 8)])
+            .collect(),
         80 => samples.iter().map(|sample| byte(sample + 128)).collect(),
         212 => samples
             .chunks(2)

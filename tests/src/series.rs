@@ -69,14 +69,18 @@ pub fn measurements(archive: &Archive, device: &str) -> Vec<Measurement> {
             return;
         }
         let name = format!("{}.{}", stream.device, stream.name);
-        let entry = found.entry((name.clone(), stream.since_ns)).or_insert(Measurement {
-            stream: name,
-            since_ns: stream.since_ns,
-            runs: Vec::new(),
-            simulated: true,
-            rate: stream.sampling.map(|sampling| sampling.rate),
-        });
-        entry.simulated &= record.quality.says(wardlink_wire::record::Quality::SIMULATED);
+        let entry = found
+            .entry((name.clone(), stream.since_ns))
+            .or_insert(Measurement {
+                stream: name,
+                since_ns: stream.since_ns,
+                runs: Vec::new(),
+                simulated: true,
+                rate: stream.sampling.map(|sampling| sampling.rate),
+            });
+        entry.simulated &= record
+            .quality
+            .says(wardlink_wire::record::Quality::SIMULATED);
         entry.runs.push((first, samples));
     });
     found.into_values().collect()
@@ -86,7 +90,10 @@ pub fn measurements(archive: &Archive, device: &str) -> Vec<Measurement> {
 #[track_caller]
 pub fn assert_whole(archive: &Archive) {
     let measurements = measurements(archive, "");
-    assert!(!measurements.is_empty(), "the archive holds no sampled stream");
+    assert!(
+        !measurements.is_empty(),
+        "the archive holds no sampled stream"
+    );
     for measurement in measurements {
         assert!(!measurement.samples().is_empty());
     }

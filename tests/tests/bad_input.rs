@@ -20,7 +20,10 @@ fn every_fault_of_a_configuration_is_named_at_once_and_nothing_is_started() {
     let gateway = clinic.gateway("gw-1");
     gateway.reconfigure(&[
         ("id = \"gw-1\"", "id = \"gw 1\""),
-        ("host = \"localhost\"", "hots = \"localhost\"\nkeep_alive = \"soon\""),
+        (
+            "host = \"localhost\"",
+            "hots = \"localhost\"\nkeep_alive = \"soon\"",
+        ),
         ("path = \"store\"", "path = \"store\"\nbudget_mib = 1"),
         ("[status]", "[colour]\nred = true\n\n[status]"),
     ]);
@@ -43,14 +46,24 @@ fn every_fault_of_a_configuration_is_named_at_once_and_nothing_is_started() {
         &["store.budget_mib", "16"],
         &["colour", "unknown"],
         &["profile.toml device[0].driver", "tmp118", "tmp117"],
-        &["profile.toml device[1].rate", "333", "one of 125, 250, 500, 1000"],
+        &[
+            "profile.toml device[1].rate",
+            "333",
+            "one of 125, 250, 500, 1000",
+        ],
         &["profile.toml device[1].sped", "unknown key"],
     ];
     for words in wanted {
-        let found = said.stderr.lines().any(|line| words.iter().all(|word| line.contains(word)));
+        let found = said
+            .stderr
+            .lines()
+            .any(|line| words.iter().all(|word| line.contains(word)));
         assert!(found, "no line says {words:?}:\n{}", said.stderr);
     }
-    assert!(!gateway.join("store").exists(), "a store was made all the same");
+    assert!(
+        !gateway.join("store").exists(),
+        "a store was made all the same"
+    );
     assert!(!gateway.join("status.sock").exists());
 }
 
@@ -82,13 +95,24 @@ fn certificates_and_keys_that_cannot_be_used_are_named() {
 
     let gateway = clinic.gateway("other-key");
     fs::remove_file(gateway.join("gateway.key")).expect("it was there");
-    wardlink_link::file::write_private(&gateway.join("gateway.key"), of_another.key.as_bytes()).expect("written");
-    says(&refused(&gateway), &["gateway.key is not the key of", "gateway.pem", "wardlink enrol"]);
+    wardlink_link::file::write_private(&gateway.join("gateway.key"), of_another.key.as_bytes())
+        .expect("written");
+    says(
+        &refused(&gateway),
+        &[
+            "gateway.key is not the key of",
+            "gateway.pem",
+            "wardlink enrol",
+        ],
+    );
 
     let gateway = clinic.gateway("other-name");
     let files = gateway_files(&gateway);
     install(&of_another, &files.certificate, &files.key);
-    says(&refused(&gateway), &["gateway.id", "other-name", "\"gw-1\""]);
+    says(
+        &refused(&gateway),
+        &["gateway.id", "other-name", "\"gw-1\""],
+    );
 
     let gateway = clinic.gateway("key-as-certificate");
     fs::copy(gateway.join("gateway.key"), gateway.join("gateway.pem")).expect("copied");
@@ -101,7 +125,11 @@ fn a_faultless_configuration_is_said_to_be_one() {
     let gateway = clinic.gateway("gw-1");
     let said = gateway.check();
     assert_eq!(said.code, Some(0), "{}", said.stderr);
-    assert!(said.stdout.contains("no faults") && said.stdout.contains("gw-1"), "{}", said.stdout);
+    assert!(
+        said.stdout.contains("no faults") && said.stdout.contains("gw-1"),
+        "{}",
+        said.stdout
+    );
     assert!(!gateway.join("store").exists(), "a check made a store");
 }
 
@@ -109,7 +137,10 @@ fn a_faultless_configuration_is_said_to_be_one() {
 fn asking_an_agent_that_does_not_run_says_so() {
     let clinic = Clinic::new();
     let gateway = clinic.gateway("gw-1");
-    let said = run(ours("wardlink-agent").arg("status").arg("--config").arg(gateway.config()));
+    let said = run(ours("wardlink-agent")
+        .arg("status")
+        .arg("--config")
+        .arg(gateway.config()));
     assert_eq!(said.code, Some(1));
     says(&said, &["status.sock", "is it running"]);
 }
@@ -121,18 +152,34 @@ fn the_status_of_a_running_agent_is_told_to_people_and_to_programs() {
     gateway.until("something is delivered", |report| report.receipts > 0);
     let ask = |json: bool| {
         let mut command = ours("wardlink-agent");
-        command.arg("status").arg("--config").arg(gateway.config()).args(json.then_some("--json"));
+        command
+            .arg("status")
+            .arg("--config")
+            .arg(gateway.config())
+            .args(json.then_some("--json"));
         let said = run(&mut command);
         assert_eq!(said.code, Some(0), "{}", said.stderr);
         said.stdout
     };
-    let for_programs: wardlink_agent::status::Report = serde_json::from_str(&ask(true)).expect("one report");
+    let for_programs: wardlink_agent::status::Report =
+        serde_json::from_str(&ask(true)).expect("one report");
     assert_eq!(for_programs.gateway, "gw-1");
     let for_people = ask(false);
-    for word in ["gw-1", "connected", "temperature", "tmp117", "reading", "vital", "no faults"] {
+    for word in [
+        "gw-1",
+        "connected",
+        "temperature",
+        "tmp117",
+        "reading",
+        "vital",
+        "no faults",
+    ] {
         assert!(for_people.contains(word), "{word}: {for_people}");
     }
-    let mode = fs::metadata(gateway.join("status.sock")).expect("a socket").permissions().mode();
+    let mode = fs::metadata(gateway.join("status.sock"))
+        .expect("a socket")
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o077, 0, "others may ask: {mode:o}");
 }
 
@@ -168,7 +215,9 @@ fn with_impostor(manner: impl FnOnce(&Ward) -> Manner, words: &str) {
     assert_eq!(recording.backlog, recording.recorded);
     assert!(impostor.leave() > 0, "nobody came");
     ward.broker.come_back();
-    gateway.until("everything is well", |report| report.link == "connected" && report.faults.is_empty());
+    gateway.until("everything is well", |report| {
+        report.link == "connected" && report.faults.is_empty()
+    });
     let last = gateway.stop();
     ward.monitor.assert_has_all_of_without_gaps(&last);
     series::assert_whole(&ward.monitor.archive());
@@ -200,17 +249,39 @@ impl Clinic {
 #[track_caller]
 fn refused(gateway: &Gateway) -> Said {
     let checked = gateway.check();
-    assert_eq!(checked.code, Some(2), "{}{}", checked.stdout, checked.stderr);
-    let started = run(ours("wardlink-agent").arg("run").arg("--config").arg(gateway.config()));
-    assert_eq!(started.code, Some(2), "{}{}", started.stdout, started.stderr);
-    assert_eq!(started.stderr, checked.stderr, "run and check say different things");
+    assert_eq!(
+        checked.code,
+        Some(2),
+        "{}{}",
+        checked.stdout,
+        checked.stderr
+    );
+    let started = run(ours("wardlink-agent")
+        .arg("run")
+        .arg("--config")
+        .arg(gateway.config()));
+    assert_eq!(
+        started.code,
+        Some(2),
+        "{}{}",
+        started.stdout,
+        started.stderr
+    );
+    assert_eq!(
+        started.stderr, checked.stderr,
+        "run and check say different things"
+    );
     checked
 }
 
 #[track_caller]
 fn says(said: &Said, words: &[&str]) {
     for word in words {
-        assert!(said.stderr.contains(word), "{word:?} is not said:\n{}", said.stderr);
+        assert!(
+            said.stderr.contains(word),
+            "{word:?} is not said:\n{}",
+            said.stderr
+        );
     }
 }
 

@@ -17,9 +17,18 @@ fn everything_recorded_arrives_exactly_once() {
     let before = gateway.until("all four devices measure", |report| {
         report.devices.len() == 4 && report.devices.iter().all(|device| device.readings > 20)
     });
-    assert!(before.devices.iter().all(|device| device.state == "reading"), "{before:#?}");
+    assert!(
+        before
+            .devices
+            .iter()
+            .all(|device| device.state == "reading"),
+        "{before:#?}"
+    );
     let last = gateway.stop();
-    assert!(last.recorded > before.recorded, "nothing was committed while stopping");
+    assert!(
+        last.recorded > before.recorded,
+        "nothing was committed while stopping"
+    );
     assert!(last.receipts > 0);
     ward.monitor.assert_has_all_of_without_gaps(&last);
 
@@ -29,10 +38,17 @@ fn everything_recorded_arrives_exactly_once() {
     assert!(measurements.iter().all(|measurement| measurement.simulated));
     for device in ["temperature", "ppg", "ecg", "oximeter"] {
         let (started, _) = series::events(&archive, device).remove(0);
-        assert_eq!(started, wardlink_wire::record::EventKind::DeviceStarted, "{device}");
+        assert_eq!(
+            started,
+            wardlink_wire::record::EventKind::DeviceStarted,
+            "{device}"
+        );
     }
     let stopped = series::events(&archive, wardlink_wire::profile::GATEWAY).pop();
-    assert_eq!(stopped.map(|(kind, _)| kind), Some(wardlink_wire::record::EventKind::Stopped));
+    assert_eq!(
+        stopped.map(|(kind, _)| kind),
+        Some(wardlink_wire::record::EventKind::Stopped)
+    );
 }
 
 #[test]
@@ -43,7 +59,9 @@ fn a_broker_that_is_restarted_under_load_loses_and_doubles_nothing() {
     for round in 0..5 {
         // In the middle of whatever is on its way then.
         let before = gateway.until_more_is_recorded();
-        ward.monitor.until("something arrives", |summary| summary.delivered > before.recorded / 2);
+        ward.monitor.until("something arrives", |summary| {
+            summary.delivered > before.recorded / 2
+        });
         thread::sleep(seed.moment(Duration::from_millis(500)));
         if round % 2 == 0 {
             ward.broker.kill();
@@ -52,7 +70,9 @@ fn a_broker_that_is_restarted_under_load_loses_and_doubles_nothing() {
         }
         gateway.until_more_is_recorded();
         ward.broker.come_back();
-        gateway.until("the agent is connected again", |report| report.link == "connected");
+        gateway.until("the agent is connected again", |report| {
+            report.link == "connected"
+        });
     }
     let last = gateway.stop();
     ward.monitor.assert_has_all_of_without_gaps(&last);
@@ -69,7 +89,10 @@ fn an_agent_that_is_killed_under_load_loses_nothing_it_had_recorded() {
     for round in 0..KILLS {
         let first = gateway.start();
         let epoch = epoch.get_or_insert_with(|| first.epoch.clone());
-        assert_eq!(first.epoch, *epoch, "round {round}: the store was made anew");
+        assert_eq!(
+            first.epoch, *epoch,
+            "round {round}: the store was made anew"
+        );
         remember(&mut recorded, &first, round);
         // Some rounds end before anything was committed, some in the middle of many commits.
         if seed.below(4) > 0 {
@@ -86,7 +109,10 @@ fn an_agent_that_is_killed_under_load_loses_nothing_it_had_recorded() {
     gateway.until_more_is_recorded();
     let last = gateway.stop();
     remember(&mut recorded, &last, KILLS + 1);
-    assert!(last.recorded > 500, "{KILLS} rounds recorded little: {last:#?}");
+    assert!(
+        last.recorded > 500,
+        "{KILLS} rounds recorded little: {last:#?}"
+    );
     ward.monitor.assert_has_all_of_without_gaps(&last);
     series::assert_whole(&ward.monitor.archive());
     println!("agent kills: {KILLS} rounds, {} records", last.recorded);
@@ -114,7 +140,8 @@ fn a_monitor_that_is_killed_and_comes_back_loses_nothing() {
     let mut gateway = ward.gateway("gw-1", &profile::four_devices(10));
     for _ in 0..4 {
         let before = ward.monitor.summary().delivered;
-        ward.monitor.until("something arrives", |summary| summary.delivered > before);
+        ward.monitor
+            .until("something arrives", |summary| summary.delivered > before);
         thread::sleep(seed.moment(Duration::from_millis(300)));
         ward.monitor.kill();
         gateway.until_more_is_recorded();
@@ -141,14 +168,19 @@ fn recording_goes_on_while_the_broker_is_away_and_the_backlog_drains() {
     });
     assert!(away.recorded > before.recorded);
     assert!(away.backlog <= away.recorded);
-    assert!(!away.faults.is_empty(), "an unreachable broker is no fault: {away:#?}");
+    assert!(
+        !away.faults.is_empty(),
+        "an unreachable broker is no fault: {away:#?}"
+    );
     assert!(
         away.devices.iter().all(|device| device.state == "reading"),
         "a broker's absence stopped a device: {away:#?}"
     );
     ward.broker.come_back();
     // New records come all the time: it is drained once little more than those is left.
-    gateway.until("the backlog drains", |report| report.backlog < away.backlog / 4);
+    gateway.until("the backlog drains", |report| {
+        report.backlog < away.backlog / 4
+    });
     let drained = gateway.stop();
     assert_eq!(drained.faults, Vec::<String>::new());
     ward.monitor.assert_has_all_of_without_gaps(&drained);

@@ -13,20 +13,53 @@ fn a_recording_of_several_formats_and_rates_arrives_sample_for_sample() {
     let mut seed = Seed::of("formats");
     let folder = Folder::new();
     let frames = 2_500;
-    let fast = signal("ECG-II", "200(0)/mV 16", 4, samples(&mut seed, 4 * frames, 30_000));
+    let fast = signal(
+        "ECG-II",
+        "200(0)/mV 16",
+        4,
+        samples(&mut seed, 4 * frames, 30_000),
+    );
     let slow = signal("Resp", "100/NU 16", 1, samples(&mut seed, frames, 2_000));
-    let packed = signal("ABP", "20(-1600)/mmHg 12", 1, samples(&mut seed, frames, 2_047));
-    let twin = signal("ABP", "20(-1600)/mmHg 12", 2, samples(&mut seed, 2 * frames, 2_047));
+    let packed = signal(
+        "ABP",
+        "20(-1600)/mmHg 12",
+        1,
+        samples(&mut seed, frames, 2_047),
+    );
+    let twin = signal(
+        "ABP",
+        "20(-1600)/mmHg 12",
+        2,
+        samples(&mut seed, 2 * frames, 2_047),
+    );
     let byte = signal("PLETH", "100/NU 8", 1, samples(&mut seed, frames, 127));
     let files = [
-        File { format: 16, offset: 0, signals: vec![fast.clone(), slow.clone()] },
-        File { format: 212, offset: 24, signals: vec![packed.clone(), twin.clone()] },
-        File { format: 80, offset: 0, signals: vec![byte.clone()] },
+        File {
+            format: 16,
+            offset: 0,
+            signals: vec![fast.clone(), slow.clone()],
+        },
+        File {
+            format: 212,
+            offset: 24,
+            signals: vec![packed.clone(), twin.clone()],
+        },
+        File {
+            format: 80,
+            offset: 0,
+            signals: vec![byte.clone()],
+        },
     ];
     let header = write(folder.path(), "mixed", 125, &files);
     let ward = Ward::open();
     play(&ward, &profile::recording(&header, 10));
-    for (stream, signal) in [("ECG-II", fast), ("Resp", slow), ("ABP", packed), ("ABP-2", twin), ("PLETH", byte)] {
+    for (stream, signal) in [
+        ("ECG-II", fast),
+        ("Resp", slow),
+        ("ABP", packed),
+        ("ABP-2", twin),
+        ("PLETH", byte),
+    ] {
         assert_exported(&ward.monitor, stream, &lines_of(&signal));
     }
 }
@@ -35,11 +68,20 @@ fn a_recording_of_several_formats_and_rates_arrives_sample_for_sample() {
 fn a_recording_of_segments_arrives_with_its_pauses_stated() {
     let mut seed = Seed::of("segments");
     let folder = Folder::new();
-    let (first, second) = (samples(&mut seed, 2 * 700, 2_000), samples(&mut seed, 2 * 900, 2_000));
+    let (first, second) = (
+        samples(&mut seed, 2 * 700, 2_000),
+        samples(&mut seed, 2 * 900, 2_000),
+    );
     let second_slow = samples(&mut seed, 900, 2_000);
     let pressure = |samples: &[Option<i32>]| signal("ABP", "20/mmHg 12", 2, samples.to_vec());
     let breath = |samples: &[Option<i32>]| signal("Resp", "100/NU 12", 1, samples.to_vec());
-    let file = |signals: Vec<Signal>| vec![File { format: 212, offset: 0, signals }];
+    let file = |signals: Vec<Signal>| {
+        vec![File {
+            format: 212,
+            offset: 0,
+            signals,
+        }]
+    };
     let header = write_segments(
         folder.path(),
         "parts",
@@ -63,8 +105,14 @@ fn a_recording_of_segments_arrives_with_its_pauses_stated() {
 #[test]
 fn a_slow_numeric_arrives_with_every_value_and_zero_is_no_heart_rate() {
     let folder = Folder::new();
-    let rates: Vec<_> = (0..40).map(|second| Some(if second % 7 == 3 { 0 } else { 60 + second })).collect();
-    let file = File { format: 16, offset: 0, signals: vec![signal("HR", "1/bpm 16", 1, rates.clone())] };
+    let rates: Vec<_> = (0..40)
+        .map(|second| Some(if second % 7 == 3 { 0 } else { 60 + second }))
+        .collect();
+    let file = File {
+        format: 16,
+        offset: 0,
+        signals: vec![signal("HR", "1/bpm 16", 1, rates.clone())],
+    };
     let header = write(folder.path(), "numerics", 1, &[file]);
     let ward = Ward::open();
     play(&ward, &profile::recording(&header, 20));
@@ -94,18 +142,33 @@ fn play(ward: &Ward, profile: &str) {
 fn assert_exported(monitor: &Monitor, stream: &str, expected: &[String]) {
     let files = monitor.export();
     let name = format!("frontend.{stream}");
-    let file = files.get(&name).unwrap_or_else(|| panic!("no {name} in {:?}", files.keys()));
+    let file = files
+        .get(&name)
+        .unwrap_or_else(|| panic!("no {name} in {:?}", files.keys()));
     assert_eq!(file.first().map(String::as_str), Some("index,raw,status"));
     for (found, expected) in file.iter().skip(1).zip(expected) {
         assert_eq!(found, expected, "{name}");
     }
     assert_eq!(file.len() - 1, expected.len(), "{name}: lines");
     let again = format!("frontend.{stream}.2");
-    assert!(!files.contains_key(&again), "the measurement was cut in two");
+    assert!(
+        !files.contains_key(&again),
+        "the measurement was cut in two"
+    );
 }
 
-fn signal(name: &'static str, calibration: &'static str, per_frame: usize, samples: Vec<Option<i32>>) -> Signal {
-    Signal { name, calibration, per_frame, samples }
+fn signal(
+    name: &'static str,
+    calibration: &'static str,
+    per_frame: usize,
+    samples: Vec<Option<i32>>,
+) -> Signal {
+    Signal {
+        name,
+        calibration,
+        per_frame,
+        samples,
+    }
 }
 
 /// Random samples from `-most` to `most`; now and then, some in a row are missing.
@@ -115,7 +178,10 @@ fn samples(seed: &mut Seed, count: usize, most: i32) -> Vec<Option<i32>> {
     while samples.len() < count {
         if seed.below(50) == 0 {
             let missing = 1 + usize::try_from(seed.below(30)).expect("below thirty");
-            samples.extend(std::iter::repeat_n(None, missing.min(count - samples.len())));
+            samples.extend(std::iter::repeat_n(
+                None,
+                missing.min(count - samples.len()),
+            ));
         } else {
             let value = i32::try_from(seed.below(span)).expect("within an i32") - most;
             samples.push(Some(value));

@@ -13,9 +13,13 @@ fn values_and_absences_of_an_oximeter_arrive_in_their_order() {
     let line = ward.folder.join("oximeter");
     let oximeter = Oximeter::plugged_in(&line);
     let mut gateway = ward.gateway("gw-1", &profile::oximeter(&line));
-    gateway.until("the oximeter is heard", |report| report.devices[0].readings > 0);
+    gateway.until("the oximeter is heard", |report| {
+        report.devices[0].readings > 0
+    });
 
-    let said: Vec<(u8, u16)> = (0..30).map(|beat| (70 + beat, 40 + 9 * u16::from(beat))).collect();
+    let said: Vec<(u8, u16)> = (0..30)
+        .map(|beat| (70 + beat, 40 + 9 * u16::from(beat)))
+        .collect();
     for (spo2, rate) in &said {
         oximeter.send(packet(*spo2, *rate, 100 + *spo2));
     }
@@ -28,21 +32,44 @@ fn values_and_absences_of_an_oximeter_arrive_in_their_order() {
     ward.monitor.assert_has_all_of_without_gaps(&last);
 
     let archive = ward.monitor.archive();
-    let spo2: Vec<_> = said.iter().map(|(spo2, _)| i64::from(*spo2)).chain([99]).collect();
+    let spo2: Vec<_> = said
+        .iter()
+        .map(|(spo2, _)| i64::from(*spo2))
+        .chain([99])
+        .collect();
     let rates: Vec<_> = said.iter().map(|(_, rate)| i64::from(*rate)).collect();
     let heard = series::numbers(&archive, "oximeter", "spo2");
     assert_eq!(values(&heard), spo2);
-    assert_eq!(values(&series::numbers(&archive, "oximeter", "pulse-rate")), rates);
-    assert_eq!(heard.iter().filter(|value| **value == Err(Absence::SensorOff)).count(), 3);
+    assert_eq!(
+        values(&series::numbers(&archive, "oximeter", "pulse-rate")),
+        rates
+    );
+    assert_eq!(
+        heard
+            .iter()
+            .filter(|value| **value == Err(Absence::SensorOff))
+            .count(),
+        3
+    );
     let idle = [Absence::NotAvailable, Absence::SensorOff].map(Err);
-    assert!(heard.iter().all(|value| value.is_ok() || idle.contains(value)), "{heard:?}");
+    assert!(
+        heard
+            .iter()
+            .all(|value| value.is_ok() || idle.contains(value)),
+        "{heard:?}"
+    );
     assert_ne!(Decimal::new(i64::from(NO_SPO2), 0), Decimal::new(99, 0));
 
     // The wave: a measurement from a real line is marked as none of a simulation, and whole.
     let wave = series::measurements(&archive, "oximeter").remove(0);
     assert!(!wave.simulated);
     let samples = wave.samples();
-    let beat = |pleth: i32| samples.iter().filter(|sample| **sample == Ok(pleth)).count();
+    let beat = |pleth: i32| {
+        samples
+            .iter()
+            .filter(|sample| **sample == Ok(pleth))
+            .count()
+    };
     assert!((170..200).all(|pleth| beat(pleth) == 25), "{samples:?}");
 }
 
@@ -52,7 +79,9 @@ fn garbage_on_the_line_is_skipped_and_no_value_is_made_of_it() {
     let line = ward.folder.join("oximeter");
     let oximeter = Oximeter::plugged_in(&line);
     let mut gateway = ward.gateway("gw-1", &profile::oximeter(&line));
-    gateway.until("the oximeter is heard", |report| report.devices[0].readings > 0);
+    gateway.until("the oximeter is heard", |report| {
+        report.devices[0].readings > 0
+    });
     for round in 0..10_u8 {
         oximeter.send(packet(80 + round, 60, 50));
         let garbage = (0..round * 7).map(|byte| byte.wrapping_mul(97).wrapping_add(round));
@@ -62,10 +91,11 @@ fn garbage_on_the_line_is_skipped_and_no_value_is_made_of_it() {
         oximeter.send(torn);
     }
     oximeter.send(packet(55, 55, 55));
-    ward.monitor.until("the value after the garbage arrives", |_| {
-        let heard = series::numbers(&ward.monitor.archive(), "oximeter", "spo2");
-        values(&heard).contains(&55)
-    });
+    ward.monitor
+        .until("the value after the garbage arrives", |_| {
+            let heard = series::numbers(&ward.monitor.archive(), "oximeter", "spo2");
+            values(&heard).contains(&55)
+        });
     let last = gateway.stop();
     ward.monitor.assert_has_all_of_without_gaps(&last);
     let archive = ward.monitor.archive();
@@ -73,7 +103,11 @@ fn garbage_on_the_line_is_skipped_and_no_value_is_made_of_it() {
     // 10 is what the torn packets say in the frames that did come through.
     let said = |value: &i64| (80..90).contains(value) || [10, 55].contains(value);
     let (good, made_up): (Vec<i64>, Vec<i64>) = heard.iter().copied().partition(said);
-    assert_eq!(made_up, Vec::<i64>::new(), "values that no packet said: {heard:?}");
+    assert_eq!(
+        made_up,
+        Vec::<i64>::new(),
+        "values that no packet said: {heard:?}"
+    );
     assert!(good.len() > 1, "garbage silenced the oximeter: {heard:?}");
     series::assert_whole(&archive);
 }
@@ -84,17 +118,26 @@ fn an_oximeter_that_is_unplugged_is_lost_and_goes_on_when_it_is_back() {
     let line = ward.folder.join("oximeter");
     let oximeter = Oximeter::plugged_in(&line);
     let mut gateway = ward.gateway("gw-1", &profile::oximeter(&line));
-    gateway.until("the oximeter is heard", |report| report.devices[0].readings > 0);
+    gateway.until("the oximeter is heard", |report| {
+        report.devices[0].readings > 0
+    });
     oximeter.send(packet(91, 61, 1));
     wait_for_values(&ward, "spo2", 1);
 
     drop(oximeter);
-    let lost = gateway.until("the oximeter is lost", |report| report.devices[0].state == "lost");
+    let lost = gateway.until("the oximeter is lost", |report| {
+        report.devices[0].state == "lost"
+    });
     let fault = lost.devices[0].fault.clone().unwrap_or_default();
-    assert!(fault.contains("oximeter") && fault.contains("plugged in"), "{fault:?}");
+    assert!(
+        fault.contains("oximeter") && fault.contains("plugged in"),
+        "{fault:?}"
+    );
 
     let oximeter = Oximeter::plugged_in(&line);
-    gateway.until("the oximeter is back", |report| report.devices[0].state == "reading");
+    gateway.until("the oximeter is back", |report| {
+        report.devices[0].state == "reading"
+    });
     oximeter.send(packet(92, 62, 2));
     wait_for_values(&ward, "spo2", 2);
     let last = gateway.stop();
@@ -103,19 +146,43 @@ fn an_oximeter_that_is_unplugged_is_lost_and_goes_on_when_it_is_back() {
     let archive = ward.monitor.archive();
     let heard = series::numbers(&archive, "oximeter", "spo2");
     assert_eq!(values(&heard), [91, 92]);
-    assert!(heard.contains(&Err(Absence::BusError)), "no absence says that the line was gone: {heard:?}");
-    let kinds: Vec<_> = series::events(&archive, "oximeter").into_iter().map(|(kind, _)| kind).collect();
-    assert_eq!(kinds, [EventKind::DeviceStarted, EventKind::DeviceLost, EventKind::DeviceBack]);
+    assert!(
+        heard.contains(&Err(Absence::BusError)),
+        "no absence says that the line was gone: {heard:?}"
+    );
+    let kinds: Vec<_> = series::events(&archive, "oximeter")
+        .into_iter()
+        .map(|(kind, _)| kind)
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            EventKind::DeviceStarted,
+            EventKind::DeviceLost,
+            EventKind::DeviceBack
+        ]
+    );
     series::assert_whole(&archive);
 }
 
 #[track_caller]
 fn wait_for_values(ward: &Ward, stream: &str, count: usize) {
-    ward.monitor.until(&format!("{count} values of {stream} arrive"), |_| {
-        values(&series::numbers(&ward.monitor.archive(), "oximeter", stream)).len() >= count
-    });
+    ward.monitor
+        .until(&format!("{count} values of {stream} arrive"), |_| {
+            values(&series::numbers(
+                &ward.monitor.archive(),
+                "oximeter",
+                stream,
+            ))
+            .len()
+                >= count
+        });
 }
 
 fn values(numbers: &[Result<Decimal, Absence>]) -> Vec<i64> {
-    numbers.iter().flatten().map(|value| value.mantissa()).collect()
+    numbers
+        .iter()
+        .flatten()
+        .map(|value| value.mantissa())
+        .collect()
 }

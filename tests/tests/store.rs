@@ -5,7 +5,9 @@ use std::fs::{self, OpenOptions};
 
 use wardlink_agent::status::Report;
 use wardlink_tests::client::{Client, topic};
-use wardlink_tests::disk::{SmallDisk, contains, files_below, flip, fullest_file, holds, inside_an_entry};
+use wardlink_tests::disk::{
+    SmallDisk, contains, files_below, flip, fullest_file, holds, inside_an_entry,
+};
 use wardlink_tests::folder::Folder;
 use wardlink_tests::gateway::Gateway;
 use wardlink_tests::profile;
@@ -35,12 +37,17 @@ fn a_tampered_entry_is_reported_as_a_gap_and_the_rest_arrives() {
     let last = gateway.stop();
     ward.monitor.assert_has_all_of(&last);
     let gaps = series::gaps(&ward.monitor.archive());
-    let [gap] = gaps.as_slice() else { panic!("one gap was to be expected: {gaps:#?}") };
+    let [gap] = gaps.as_slice() else {
+        panic!("one gap was to be expected: {gaps:#?}")
+    };
     assert_eq!(gap.cause, GapCause::StoreDamaged);
     let range = gap.range.expect("the places are known");
     assert_eq!(gap.count, Some(range.count()));
     let summary = ward.monitor.summary();
-    assert_eq!(summary.lanes.iter().map(|lane| lane.explained).sum::<u64>(), range.count());
+    assert_eq!(
+        summary.lanes.iter().map(|lane| lane.explained).sum::<u64>(),
+        range.count()
+    );
     assert_eq!(summary.delivered + range.count(), last.recorded);
 }
 
@@ -50,23 +57,38 @@ fn a_store_that_is_damaged_in_many_places_still_opens_and_explains_every_loss() 
     let (mut ward, mut gateway, alone) = recorded_alone();
     let (segment, used) = fullest_file(&gateway.join("store"));
     for _ in 0..6 {
-        flip(&segment, seed.below(used - 64), 1 + usize::try_from(seed.below(64)).expect("small"));
+        flip(
+            &segment,
+            seed.below(used - 64),
+            1 + usize::try_from(seed.below(64)).expect("small"),
+        );
     }
     // And the end is cut off in the middle of an entry.
-    let file = OpenOptions::new().write(true).open(&segment).expect("a segment");
+    let file = OpenOptions::new()
+        .write(true)
+        .open(&segment)
+        .expect("a segment");
     file.set_len(used - used / 10).expect("a shorter segment");
 
     ward.broker.come_back();
     let again = gateway.start();
-    assert!(again.recorded >= alone.recorded, "a place could be given out twice: {again:#?}");
+    assert!(
+        again.recorded >= alone.recorded,
+        "a place could be given out twice: {again:#?}"
+    );
     // All of it is read and judged once the backlog is gone; what was found then is stated.
-    gateway.until("the backlog drains", |report| report.backlog < alone.backlog / 4 && report.gaps > 0);
+    gateway.until("the backlog drains", |report| {
+        report.backlog < alone.backlog / 4 && report.gaps > 0
+    });
     gateway.until_more_is_recorded();
     let last = gateway.stop();
     ward.monitor.assert_has_all_of(&last);
     let gaps = series::gaps(&ward.monitor.archive());
     assert!(!gaps.is_empty());
-    assert!(gaps.iter().all(|gap| gap.cause == GapCause::StoreDamaged), "{gaps:#?}");
+    assert!(
+        gaps.iter().all(|gap| gap.cause == GapCause::StoreDamaged),
+        "{gaps:#?}"
+    );
 }
 
 #[test]
@@ -76,29 +98,54 @@ fn nobody_reads_a_measurement_in_the_store_or_on_its_way() {
     let gateway_profile = profile::four_devices(4).replace("\"temperature\"", "\"canary-device\"");
     let mut gateway = ward.enrol("gw-1", &gateway_profile);
     let mut ear = Client::of_party(&ward.fleet.join("monitor"), ward.broker.port());
-    let lanes: BTreeMap<_, _> = Lane::ALL.map(|lane| (topic(&gateway.id(), Subject::Lane(lane)), 0)).into();
+    let lanes: BTreeMap<_, _> = Lane::ALL
+        .map(|lane| (topic(&gateway.id(), Subject::Lane(lane)), 0))
+        .into();
     let mut heard = lanes;
     for name in heard.keys() {
         ear.subscribe(name).expect("the lanes of the gateway");
     }
     gateway.start();
-    let canaries: [&[u8]; 6] = [b"canary-device", b"Cel", b"oximeter", b"spo2", b"events", b"tmp117 on sim"];
-    while heard.iter().any(|(name, count)| *count < 5 && !name.ends_with("alarm") && !name.ends_with("event")) {
-        let (name, payload) = ear.next();
+    let canaries: [&[u8]; 6] = [
+        b"canary-device",
+        b"Cel",
+        b"oximeter",
+        b"spo2",
+        b"events",
+        b"tmp117 on sim",
+    ];
+    while heard
+        .iter()
+        .any(|(name, count)| *count < 5 && !name.ends_with("alarm") && !name.ends_with("event"))
+    {
+        let (name, payload) = ear.hear();
         for canary in canaries {
-            assert!(!contains(&payload, canary), "{name} carries {:?}", String::from_utf8_lossy(canary));
+            assert!(
+                !contains(&payload, canary),
+                "{name} carries {:?}",
+                String::from_utf8_lossy(canary)
+            );
         }
         *heard.get_mut(&name).expect("a lane") += 1;
     }
     gateway.kill();
     let store = gateway.join("store");
     for canary in canaries {
-        assert_eq!(holds(&store, canary), None, "{:?}", String::from_utf8_lossy(canary));
+        assert_eq!(
+            holds(&store, canary),
+            None,
+            "{:?}",
+            String::from_utf8_lossy(canary)
+        );
     }
     // The monitor, who may read it, finds every canary: they would have been seen.
     let archive = ward.folder.join("monitor");
     for canary in canaries {
-        assert!(holds(&archive, canary).is_some(), "{:?} is no canary", String::from_utf8_lossy(canary));
+        assert!(
+            holds(&archive, canary).is_some(),
+            "{:?} is no canary",
+            String::from_utf8_lossy(canary)
+        );
     }
     // Nor does any key lie in the store.
     for name in ["store.key", "payload.key"] {
@@ -118,12 +165,22 @@ fn a_store_is_refused_with_a_wrong_key_or_by_another_gateway_and_loses_nothing()
     let (key, kept) = (gateway.join("store.key"), gateway.join("store.key.kept"));
     fs::rename(&key, &kept).expect("moved");
     fs::copy(other.join("store.key"), &key).expect("copied");
-    refuses(&gateway, &["store key does not fit this store", "gw-1/store", "move the directory away"]);
+    refuses(
+        &gateway,
+        &[
+            "store key does not fit this store",
+            "gw-1/store",
+            "move the directory away",
+        ],
+    );
     fs::rename(&kept, &key).expect("moved back");
 
     fs::rename(gateway.join("store"), other.join("store")).expect("moved");
     fs::copy(&key, other.join("store.key")).expect("copied");
-    refuses(&other, &["gw-2/store belongs to gateway gw-1, this is gw-2"]);
+    refuses(
+        &other,
+        &["gw-2/store belongs to gateway gw-1, this is gw-2"],
+    );
     fs::rename(other.join("store"), gateway.join("store")).expect("moved back");
 
     fs::write(other.join("store"), "a file").expect("written");
@@ -143,7 +200,13 @@ fn a_second_agent_on_the_same_store_is_refused_and_disturbs_nobody() {
     let ward = Ward::open();
     let mut gateway = ward.gateway("gw-1", &profile::four_devices(2));
     gateway.until_more_is_recorded();
-    refuses(&gateway, &["gw-1/store is in use by another process", "stop that agent first"]);
+    refuses(
+        &gateway,
+        &[
+            "gw-1/store is in use by another process",
+            "stop that agent first",
+        ],
+    );
     gateway.until_more_is_recorded();
     let last = gateway.stop();
     ward.monitor.assert_has_all_of_without_gaps(&last);
@@ -159,7 +222,10 @@ fn a_store_that_reaches_its_budget_says_so_and_counts_every_record_it_cannot_tak
         let more = gateway.until("it says so as long as it is so", |report| {
             report.devices.iter().all(|device| device.state == "ended")
         });
-        assert!(more.faults.iter().any(|fault| fault.contains("is full")), "{more:#?}");
+        assert!(
+            more.faults.iter().any(|fault| fault.contains("is full")),
+            "{more:#?}"
+        );
         ward.broker.come_back();
     });
 }
@@ -168,22 +234,37 @@ fn a_store_that_reaches_its_budget_says_so_and_counts_every_record_it_cannot_tak
 fn a_disk_that_is_full_says_so_and_recording_goes_on_once_there_is_room() {
     let ward = Ward::open();
     let Some(disk) = SmallDisk::mount(&ward.folder.join("disk"), 14) else {
-        eprintln!("DID NOT RUN: a full disk needs a file system of its own, and only root can mount one");
+        eprintln!(
+            "DID NOT RUN: a full disk needs a file system of its own, and only root can mount one"
+        );
         return;
     };
     overfilled(ward, Some(&disk), |ward, gateway| {
         gateway.until("waves are recorded", |report| {
-            report.lanes.iter().any(|lane| lane.lane == "wave" && lane.recorded > 20)
+            report
+                .lanes
+                .iter()
+                .any(|lane| lane.lane == "wave" && lane.recorded > 20)
         });
         disk.fill_but(0);
         let full = gateway.until_fault("is full");
         let readings = full.devices[0].readings;
-        gateway.until("more is measured", |report| report.devices[0].readings > readings + 40);
-        let fault = full.faults.iter().find(|fault| fault.contains("is full")).expect("just seen");
-        assert!(fault.contains("disk/store"), "the fault does not name the store: {fault}");
+        gateway.until("more is measured", |report| {
+            report.devices[0].readings > readings + 40
+        });
+        let fault = full
+            .faults
+            .iter()
+            .find(|fault| fault.contains("is full"))
+            .expect("just seen");
+        assert!(
+            fault.contains("disk/store"),
+            "the fault does not name the store: {fault}"
+        );
         disk.empty();
         let recovered = gateway.until("recording goes on", |report| {
-            report.recorded > full.recorded && !report.faults.iter().any(|fault| fault.contains("is full"))
+            report.recorded > full.recorded
+                && !report.faults.iter().any(|fault| fault.contains("is full"))
         });
         assert_eq!(recovered.link, "connecting");
         ward.broker.come_back();
@@ -194,13 +275,30 @@ fn a_disk_that_is_full_says_so_and_recording_goes_on_once_there_is_room() {
 /// Plays recordings into a store that is too small for them while the broker is away, lets `meanwhile`
 /// fill it up and bring the broker back, and holds the archive to the recordings: a sample that is not
 /// there must be counted by a gap record.
-fn overfilled(mut ward: Ward, disk: Option<&SmallDisk>, meanwhile: impl FnOnce(&mut Ward, &mut Gateway)) {
+fn overfilled(
+    mut ward: Ward,
+    disk: Option<&SmallDisk>,
+    meanwhile: impl FnOnce(&mut Ward, &mut Gateway),
+) {
     let mut seed = Seed::of("an overfilled store");
     let recordings = Folder::new();
     let signals: Vec<_> = (0..SIGNALS).map(|_| noise(&mut seed)).collect();
-    let header = write(recordings.path(), "noise", RATE, &[File { format: 16, offset: 0, signals }]);
+    let header = write(
+        recordings.path(),
+        "noise",
+        RATE,
+        &[File {
+            format: 16,
+            offset: 0,
+            signals,
+        }],
+    );
     let mut gateway = ward.enrol("gw-1", &profile::recording(&header, 10));
-    let place = if disk.is_some() { "path = \"../disk/store\"" } else { "path = \"store\"" };
+    let place = if disk.is_some() {
+        "path = \"../disk/store\""
+    } else {
+        "path = \"store\""
+    };
     gateway.reconfigure(&[("path = \"store\"", &format!("{place}\nbudget_mib = 16"))]);
     ward.broker.stop();
     gateway.start();
@@ -212,17 +310,32 @@ fn overfilled(mut ward: Ward, disk: Option<&SmallDisk>, meanwhile: impl FnOnce(&
     ward.monitor.assert_has_all_of(&last);
 
     let archive = ward.monitor.archive();
-    let held: u64 = series::measurements(&archive, "").iter().map(series::Measurement::held).sum();
+    let held: u64 = series::measurements(&archive, "")
+        .iter()
+        .map(series::Measurement::held)
+        .sum();
     let missing = (SIGNALS * SAMPLES) as u64 - held;
     let counted = |gap: &wardlink_wire::record::Gap| {
-        assert_eq!((gap.cause, gap.range), (GapCause::StoreFull, None), "{gap:#?}");
-        if gap.lane == Lane::Wave { gap.count.expect("a number") } else { 0 }
+        assert_eq!(
+            (gap.cause, gap.range),
+            (GapCause::StoreFull, None),
+            "{gap:#?}"
+        );
+        if gap.lane == Lane::Wave {
+            gap.count.expect("a number")
+        } else {
+            0
+        }
     };
     let gaps: u64 = series::gaps(&archive).iter().map(counted).sum();
     println!("{held} samples arrived, {missing} were lost in {gaps} records, as the gaps say");
     assert!(missing > 0, "the store was not overfilled");
     // Each record holds one second of one signal.
-    assert_eq!(missing, gaps * u64::from(RATE), "samples are missing that no gap counts");
+    assert_eq!(
+        missing,
+        gaps * u64::from(RATE),
+        "samples are missing that no gap counts"
+    );
 }
 
 fn noise(seed: &mut Seed) -> Signal {
@@ -248,16 +361,25 @@ fn recorded_alone() -> (Ward, Gateway, Report) {
 /// The agent does not start, ends with 1, and says why.
 #[track_caller]
 fn refuses(gateway: &Gateway, words: &[&str]) {
-    let said = run(ours("wardlink-agent").arg("run").arg("--config").arg(gateway.config()));
+    let said = run(ours("wardlink-agent")
+        .arg("run")
+        .arg("--config")
+        .arg(gateway.config()));
     assert_eq!(said.code, Some(1), "{}", said.stderr);
     for word in words {
-        assert!(said.stderr.contains(word), "{word:?} is not said:\n{}", said.stderr);
+        assert!(
+            said.stderr.contains(word),
+            "{word:?} is not said:\n{}",
+            said.stderr
+        );
     }
 }
 
 fn contents(gateway: &Gateway) -> BTreeMap<String, Vec<u8>> {
     let files = files_below(&gateway.join("store")).into_iter();
-    files.map(|path| (path.display().to_string(), fs::read(&path).expect("a file"))).collect()
+    files
+        .map(|path| (path.display().to_string(), fs::read(&path).expect("a file")))
+        .collect()
 }
 
 /// 20 MB of noise, for stores of 16 MiB and less.

@@ -193,7 +193,6 @@ async fn a_device_taken_out_leaves_the_others_reading() {
         assert_eq!(device.settings.id.as_str(), "other");
     }
     drop(bus);
-    drop(next);
     drop(captures);
     threads.join_next().await.unwrap().unwrap();
 }
