@@ -353,3 +353,34 @@ fn what_a_refused_commit_left_behind_does_not_count_beside_its_repetition() {
         assert_eq!(store.take_damage(), []);
     }
 }
+
+/// The same, where the beginning of the refused commit is torn and what was stored before it is damaged:
+/// the search for the damaged batch meets the rest of the refused commit, and must not take it for the
+/// end of the hole.
+#[test]
+fn what_a_refused_commit_left_behind_does_not_widen_a_hole() {
+    let directory = scratch();
+    let (store, _) = open(directory.path());
+    let epoch = store.epoch();
+    put(&store, Lane::Vital, 3, b"before").unwrap();
+    let without = snapshot(directory.path());
+    let refused = |first| NewBatch {
+        lane: Lane::Vital,
+        range: range(first, first + 2),
+        bytes: b"refused",
+    };
+    store.append(&[refused(3), refused(6)]).unwrap();
+    let seen = entries(directory.path(), epoch);
+    flip(&seen[0].file, seen[0].offset + 9, 1);
+    flip(&seen[1].file, seen[1].offset + 9, 1);
+
+    let (again, _) = open(without.path());
+    put(&again, Lane::Vital, 3, b"repeated").unwrap();
+    put(&again, Lane::Vital, 3, b"after").unwrap();
+    drop(again);
+    let target = without.path().join(seen[0].file.file_name().unwrap());
+    std::fs::copy(&seen[0].file, target).unwrap();
+    let (read, lost, _) = contents(without.path());
+    assert_eq!(lost, places(Lane::Vital, range(0, 2)));
+    assert_eq!(read, places(Lane::Vital, range(3, 8)));
+}
