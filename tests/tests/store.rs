@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
+use std::path::Path;
 
 use wardlink_agent::status::Report;
 use wardlink_tests::client::{Client, topic};
@@ -233,13 +234,14 @@ fn a_store_that_reaches_its_budget_says_so_and_counts_every_record_it_cannot_tak
 #[test]
 fn a_disk_that_is_full_says_so_and_recording_goes_on_once_there_is_room() {
     let ward = Ward::open();
-    let Some(disk) = SmallDisk::mount(&ward.folder.join("disk"), 14) else {
+    let room = Folder::new();
+    let Some(disk) = SmallDisk::mount(&room.join("disk"), 14) else {
         eprintln!(
             "DID NOT RUN: a full disk needs a file system of its own, and only root can mount one"
         );
         return;
     };
-    overfilled(ward, Some(&disk), |ward, gateway| {
+    overfilled(ward, Some(&room.join("disk/store")), |ward, gateway| {
         gateway.until("waves are recorded", |report| {
             report
                 .lanes
@@ -277,7 +279,7 @@ fn a_disk_that_is_full_says_so_and_recording_goes_on_once_there_is_room() {
 /// there must be counted by a gap record.
 fn overfilled(
     mut ward: Ward,
-    disk: Option<&SmallDisk>,
+    store: Option<&Path>,
     meanwhile: impl FnOnce(&mut Ward, &mut Gateway),
 ) {
     let mut seed = Seed::of("an overfilled store");
@@ -294,12 +296,9 @@ fn overfilled(
         }],
     );
     let mut gateway = ward.enrol("gw-1", &profile::recording(&header, 10));
-    let place = if disk.is_some() {
-        "path = \"../disk/store\""
-    } else {
-        "path = \"store\""
-    };
-    gateway.reconfigure(&[("path = \"store\"", &format!("{place}\nbudget_mib = 16"))]);
+    let store = store.map_or_else(|| "store".to_owned(), |path| path.display().to_string());
+    let place = format!("path = {store:?}\nbudget_mib = 16");
+    gateway.reconfigure(&[("path = \"store\"", &place)]);
     ward.broker.stop();
     gateway.start();
     meanwhile(&mut ward, &mut gateway);
