@@ -36,7 +36,7 @@ pub struct Arguments {
     /// The fleet directory
     #[arg(long, value_name = "DIR", default_value = ".wardlink")]
     pub fleet: PathBuf,
-    /// The directory to make for the gateway [default: <fleet>/gateways/<gateway>]
+    /// The directory to make for the gateway [default: FLEET/gateways/GATEWAY]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Where this gateway reaches the broker [default: as in fleet.toml]

@@ -2,8 +2,8 @@
 //!
 //! Promises that every record that is held is in exactly one file, and that what is missing between held
 //! samples is said line by line. Sampled streams go to `<device>.<stream>.csv` with one line per sample
-//! ([`samples`]); records of theirs that have no index go to `<device>.<stream>.unindexed.csv`; all other
-//! streams have one line per record ([`readings`]). Memory stays bounded by one batch.
+//! (`samples`); records of theirs that have no index go to `<device>.<stream>.unindexed.csv`; all other
+//! streams have one line per record (`readings`). Memory stays bounded by one batch.
 
 mod files;
 mod readings;

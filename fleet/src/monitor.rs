@@ -55,7 +55,7 @@ pub struct RunArguments {
     /// The fleet directory
     #[arg(long, value_name = "DIR", default_value = ".wardlink")]
     pub fleet: PathBuf,
-    /// The monitor's own folder, where there is no fleet directory [default: <fleet>/monitor]
+    /// The monitor's own folder, where there is no fleet directory [default: FLEET/monitor]
     #[arg(long, value_name = "DIR", requires = "broker")]
     pub identity: Option<PathBuf>,
     /// Where the broker is [default: as in fleet.toml]

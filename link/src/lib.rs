@@ -6,7 +6,7 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
-//! | [`file`] | reading secrets only from files that others cannot read |
+//! | [`mod@file`] | reading secrets only from files that others cannot read |
 //! | [`identity`] | CA, certificate and key of one party, and the TLS made of them |
 //! | [`session`] | one connection to a broker |
 //! | [`backoff`] | when to try again |
