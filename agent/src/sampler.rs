@@ -96,6 +96,15 @@ impl Running {
                 self.add(settings, sampler);
             }
         }
+        // Only now: a device that was changed keeps its bus thread, which lets go of the old one before it
+        // opens the new one. Two threads would share the line for a moment.
+        let devices = &self.devices;
+        let on_bus = |name: &str| {
+            devices
+                .values()
+                .any(|device| bus_of(&device.settings) == name)
+        };
+        self.buses.retain(|name, _| on_bus(name));
         let described = self
             .devices
             .values()
@@ -134,13 +143,6 @@ impl Running {
         let bus = bus_of(&attached.settings);
         if let Some(thread) = self.buses.get(&bus) {
             thread.send(Command::Remove(id.clone()));
-        }
-        if !self
-            .devices
-            .values()
-            .any(|other| bus_of(&other.settings) == bus)
-        {
-            self.buses.remove(&bus);
         }
     }
 

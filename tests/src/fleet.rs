@@ -78,7 +78,8 @@ impl Fleet {
 /// An authority that no fleet knows.
 #[must_use]
 pub fn another_authority() -> Authority {
-    Authority::generate("another fleet", holds()).expect("an authority")
+    let longer = Validity::days_from(now(), 20).expect("twenty days");
+    Authority::generate("another fleet", longer).expect("an authority")
 }
 
 /// A client certificate.
