@@ -70,7 +70,9 @@ test)
     }
     emulated wardlink_wire
     emulated contract
-    emulated wardlink_agent store::
+    # a program under qemu-user cannot start itself again, as this test does; it runs natively in `make test`
+    echo "cross test: not under emulation: store::tests::crash (it starts and kills processes of its own)"
+    emulated wardlink_agent store:: --skip store::tests::crash::
     ;;
 tools) ;;
 *)
