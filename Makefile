@@ -6,8 +6,8 @@ help: ## say what the targets do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 demo: ## run gateway, broker and monitor here; ARGS="--for 30s --outage 10s --json"
-	cargo build -p wardlink-agent --bin wardlink-agent
-	cargo run -p wardlink --features demo -- demo $(ARGS)
+	cargo build --workspace --all-features --bins
+	$${CARGO_TARGET_DIR:-target}/debug/wardlink demo $(ARGS)
 
 test: ## run every test: unit, property, end to end with real brokers, and on emulated ARM
 	scripts/test-tools.sh

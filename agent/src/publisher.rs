@@ -189,6 +189,6 @@ pub enum PublisherError {
 }
 
 const FIRST_DELAY: Duration = Duration::from_millis(500);
-const LAST_DELAY: Duration = Duration::from_secs(15);
+const LAST_DELAY: Duration = Duration::from_secs(8);
 /// A connection that held this long resets the back-off.
 const PROVEN: Duration = Duration::from_secs(10);
