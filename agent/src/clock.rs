@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
+use wardlink_link::floor;
 use wardlink_wire::id::BootId;
 use wardlink_wire::time::{Clock, ClockState};
 
@@ -62,7 +63,9 @@ pub fn utc_seconds() -> i64 {
 /// not recognised and the time is stated as unsynchronised: rather doubted than believed wrongly.
 #[must_use]
 pub fn discipline() -> Clock {
-    let state = if Path::new(TIMESYNC_MARKER).exists() {
+    let state = if floor::is_unset(utc_seconds()) {
+        ClockState::Unset
+    } else if Path::new(TIMESYNC_MARKER).exists() {
         ClockState::Synchronised
     } else {
         ClockState::Unsynchronised

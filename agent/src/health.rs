@@ -93,6 +93,8 @@ pub enum Part {
     Profile,
     /// Batches that the broker does not take.
     Delivery,
+    /// The UTC clock.
+    Clock,
 }
 
 /// The shared health.

@@ -34,4 +34,6 @@ pub enum ClockState {
     Synchronised,
     /// No time source keeps it: it may be wrong by any amount.
     Unsynchronised,
+    /// It shows a time before this agent was built: it was never set.
+    Unset,
 }

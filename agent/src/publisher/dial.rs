@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use wardlink_link::backoff::Backoff;
+use wardlink_link::floor;
 use wardlink_link::identity::Identity;
 use wardlink_link::session::{Options, Publication, Session};
 use wardlink_wire::id::GatewayId;
@@ -32,7 +33,7 @@ pub(super) struct Broker {
 
 /// Device, inode, length, and time of the last change: another file, or other content.
 type Stamp = (u64, u64, u64, i64, i64);
-type Stamps = [Option<Stamp>; 3];
+type Stamps = [Option<Stamp>; 4];
 
 impl Dial for Broker {
     type Link = Session;
@@ -47,6 +48,7 @@ impl Dial for Broker {
         self.made_with = self.stamps();
         let identity = self.identity().ok_or(Duration::ZERO)?;
         let options = Options {
+            version: self.settings.mqtt,
             host: self.settings.host.clone(),
             port: self.settings.port,
             client_id: self.gateway.to_string(),
@@ -60,7 +62,7 @@ impl Dial for Broker {
             Err(error) => {
                 let place = format!("{}:{}", self.settings.host, self.settings.port);
                 self.health.fault(Part::Link, format!("{place}: {error}"));
-                Err(Duration::ZERO)
+                Err(error.pause())
             }
         }
     }
@@ -90,7 +92,7 @@ impl Broker {
             gateway,
             settings,
             health,
-            made_with: [None; 3],
+            made_with: [None; 4],
             ends: None,
         }
     }
@@ -113,7 +115,7 @@ impl Broker {
             self.health.fault(Part::Identity, text);
             return None;
         }
-        if identity.not_after() <= clock::utc_seconds() {
+        if identity.not_after() <= floor::judged_at(clock::utc_seconds()) {
             let text =
                 "the certificate is expired: recording goes on, delivery waits for a new one";
             self.health.fault(Part::Identity, text.to_owned());
@@ -125,7 +127,13 @@ impl Broker {
 
     fn stamps(&self) -> Stamps {
         let files = &self.settings.files;
-        [&files.ca, &files.certificate, &files.key].map(|path| stamp(path))
+        let files = [
+            Some(&files.ca),
+            Some(&files.certificate),
+            Some(&files.key),
+            files.crl.as_ref(),
+        ];
+        files.map(|path| path.and_then(|path| stamp(path)))
     }
 }
 

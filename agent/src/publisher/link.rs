@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use wardlink_link::backoff::Backoff;
-use wardlink_link::session::{self, Incoming, Publication, Session, SessionError};
+use wardlink_link::session::{self, Incoming, Limits, Publication, Session, SessionError};
 
 use super::pace::Pace;
 
@@ -44,6 +44,9 @@ pub(super) trait Link: Send + Sync {
     type Delivery: Delivery;
     type Heard: Heard;
 
+    /// What this broker takes.
+    fn limits(&self) -> Limits;
+
     /// Subscribes; returns once granted.
     fn subscribe(
         &mut self,
@@ -77,7 +80,7 @@ pub(super) trait Heard: Send + Sync {
 
 impl Rest for Backoff {
     async fn wait(&mut self, pause: Duration) {
-        tokio::time::sleep(pause + self.next_delay()).await;
+        Self::wait(self, pause).await;
     }
 
     fn reset(&mut self) {
@@ -88,6 +91,10 @@ impl Rest for Backoff {
 impl Link for Session {
     type Delivery = session::Delivery;
     type Heard = Incoming;
+
+    fn limits(&self) -> Limits {
+        Self::limits(self)
+    }
 
     async fn subscribe(&mut self, filters: &[String]) -> Result<(), SessionError> {
         Self::subscribe(self, filters).await

@@ -38,15 +38,18 @@ pub(super) async fn serve<D: Dial, S: Source>(
     stop: &Stop,
 ) -> Result<Ended, PublisherError> {
     let now = Instant::now();
+    let limits = link.limits();
+    let in_flight = uplink.outside.in_flight.min(limits.in_flight);
     let profile = uplink.outside.profile.borrow().uplink;
     let supply = Supply::new(profile.newest_first, |lane| {
         uplink.suspects.aside(lane).collect()
     });
     let mut connection = Connection {
-        window: Window::new(uplink.outside.in_flight, uplink.pace, now),
+        window: Window::new(in_flight, uplink.pace, now),
         bucket: Bucket::new(uplink.outside.rate, now),
         order: Order::new(profile.backlog_share),
         supply,
+        largest: limits.largest.min(LARGEST),
         link,
         on_their_way: JoinSet::new(),
         work: JoinSet::new(),
@@ -70,6 +73,8 @@ struct Connection<'u, D: Dial, S: Source> {
     bucket: Bucket,
     order: Order,
     supply: Supply,
+    /// Bytes of the largest message.
+    largest: usize,
     /// Each waits for the broker's acknowledgement of one batch.
     on_their_way: JoinSet<(u64, Result<(), SessionError>)>,
     work: JoinSet<Work>,
@@ -227,7 +232,16 @@ impl<D: Dial, S: Source> Connection<'_, D, S> {
             topic: self.topic(Subject::Lane(lane)),
             payload: ready.payload,
             retain: false,
-        })?;
+        });
+        let delivery = match delivery {
+            Ok(delivery) => delivery,
+            // It is one record, or it would have been cut.
+            Err(SessionError::TooLarge { .. }) => {
+                self.uplink.put_aside(lane, range, bytes);
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
         self.bucket.pay(bytes);
         self.uplink.was_sent(lane, range);
         let number = self.window.sent(lane, range, bytes, now);
@@ -248,7 +262,7 @@ impl<D: Dial, S: Source> Connection<'_, D, S> {
         self.reading = true;
         let largest = self.bucket.largest().min(self.uplink.suspects.largest());
         let source = self.uplink.source.clone();
-        let read = source.read(wish, largest.min(LARGEST));
+        let read = source.read(wish, largest.min(self.largest));
         self.work.spawn(async move { Work::Read(wish, read.await) });
     }
 

@@ -72,11 +72,13 @@ impl Suspects {
         }
         // Its size was not the reason, so nothing was learned of sizes.
         self.largest = None;
-        self.aside
-            .entry(caught.lane)
-            .or_default()
-            .insert(caught.range);
+        self.put_aside(caught.lane, caught.range);
         Some(caught)
+    }
+
+    /// Sets a batch aside of which it is certain that this broker does not take it.
+    pub(super) fn put_aside(&mut self, lane: Lane, range: SequenceRange) {
+        self.aside.entry(lane).or_default().insert(range);
     }
 
     /// The broker took a batch.

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use tokio::time::{Duration, Instant, sleep_until};
+use wardlink_link::floor;
 use wardlink_wire::lane::Lane;
 use wardlink_wire::record::EventKind;
 use wardlink_wire::sequence::{SequenceRange, SequenceSet};
@@ -140,9 +141,17 @@ impl<D: Dial, S: Source> Uplink<D, S> {
                 .filter_map(|(lane, since)| Some((lane, since?)))
                 .collect();
         });
+        let utc = clock::utc_seconds();
+        if floor::is_unset(utc) {
+            let text = "the clock was never set: records say so, and certificates are judged as of the day this \
+                        agent was built";
+            self.outside.health.fault(Part::Clock, text.to_owned());
+        } else {
+            self.outside.health.well(Part::Clock);
+        }
         if let Some(ends) = self.dial.certificate_ends() {
             self.certificate_ends = ends;
-            if let Some(words) = self.expiry.notice(ends, clock::utc_seconds()) {
+            if let Some(words) = self.expiry.notice(ends, floor::judged_at(utc)) {
                 tracing::warn!("{words}");
                 self.tell(EventKind::CertificateExpiry, words);
             }
@@ -202,12 +211,14 @@ impl<D: Dial, S: Source> Uplink<D, S> {
 
     /// A connection broke with these on their way.
     pub(super) fn broke(&mut self, caught: &[Caught]) {
-        let Some(aside) = self.suspects.broken(caught) else {
-            return;
-        };
-        let Caught {
-            lane, range, bytes, ..
-        } = aside;
+        if let Some(aside) = self.suspects.broken(caught) {
+            self.put_aside(aside.lane, aside.range, aside.bytes);
+        }
+    }
+
+    /// Sets a batch aside for a while, and says so.
+    pub(super) fn put_aside(&mut self, lane: Lane, range: SequenceRange, bytes: usize) {
+        self.suspects.put_aside(lane, range);
         let pause = match lane {
             Lane::Alarm => self.pace.wedged,
             Lane::Vital | Lane::Event | Lane::Wave => self.pace.aside,
@@ -217,7 +228,7 @@ impl<D: Dial, S: Source> Uplink<D, S> {
             .or_insert_with(|| Instant::now() + pause);
         let (first, last) = (range.first(), range.last());
         let text = format!(
-            "{lane} records {first} to {last} ({bytes} bytes) end the connection each time they are sent: \
+            "the broker does not take {lane} records {first} to {last} ({bytes} bytes): \
              they are set aside, stay in the store and are tried again later"
         );
         self.outside.health.fault(Part::Delivery, text.clone());

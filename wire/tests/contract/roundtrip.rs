@@ -104,13 +104,16 @@ prop_compose! {
         stream in any::<u32>(),
         utc_ns in any::<i64>(),
         monotonic_ns in any::<u64>(),
-        synchronised in any::<bool>(),
+        state in prop_oneof![
+            Just(ClockState::Synchronised),
+            Just(ClockState::Unsynchronised),
+            Just(ClockState::Unset),
+        ],
         error_ms in any::<Option<u32>>(),
         device in option::of(".{0,20}"),
         body in body(),
         quality in any::<u32>(),
     ) -> Record {
-        let state = if synchronised { ClockState::Synchronised } else { ClockState::Unsynchronised };
         Record {
             stream,
             time: Timestamp { utc_ns, monotonic_ns, clock: Clock { state, error_ms }, device },

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until};
-use wardlink_link::session::{Publication, SessionError};
+use wardlink_link::session::{Limits, Publication, SessionError};
 use wardlink_wire::lane::Lane;
 use wardlink_wire::sequence::SequenceSet;
 use wardlink_wire::topic::{Subject, Topic};
@@ -166,6 +166,13 @@ async fn carry(
 impl Link for MemoryLink {
     type Delivery = Puback;
     type Heard = Message;
+
+    fn limits(&self) -> Limits {
+        Limits {
+            in_flight: 8,
+            largest: usize::MAX,
+        }
+    }
 
     async fn subscribe(&mut self, _: &[String]) -> Result<(), SessionError> {
         Ok(())
