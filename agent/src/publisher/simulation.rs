@@ -95,6 +95,15 @@ fn delivery_to_the_broker_lets_go_of_nothing_the_broker_has_not_taken() {
 }
 
 #[test]
+fn a_receipt_for_places_never_sent_deletes_nothing() {
+    let plan = Plan {
+        promises: true,
+        ..Plan::CALM
+    };
+    World::of("promises", plan).run(100);
+}
+
+#[test]
 fn one_seed_gives_one_run() {
     let run = || World::with_seed(7, Plan::STORM).run(200);
     assert_eq!(run(), run());

@@ -15,8 +15,9 @@ use wardlink_wire::sequence::{SequenceRange, SequenceSet};
 #[derive(Debug, Default)]
 pub(super) struct Suspects {
     strikes: BTreeMap<(Lane, u64, u64), Strikes>,
-    /// The largest message worth trying, as far as breaks taught.
+    /// The largest message worth trying, as far as breaks taught, and the batch that taught it.
     largest: Option<usize>,
+    cut: Option<(Lane, SequenceRange)>,
     aside: BTreeMap<Lane, SequenceSet>,
 }
 
@@ -40,14 +41,12 @@ impl Suspects {
     /// A connection broke with these unacknowledged by the broker; gives back what is now set aside.
     pub(super) fn broken(&mut self, caught: &[Caught]) -> Option<Caught> {
         if let [alone] = caught {
-            let strikes = self
-                .strikes
-                .entry(key(alone.lane, alone.range))
-                .or_default();
+            let mut strikes = self.strikes_of(alone.lane, alone.range);
             strikes.together = strikes.together.saturating_add(1);
             if strikes.together > TOGETHER && alone.soon {
                 strikes.alone = strikes.alone.saturating_add(1);
             }
+            self.strikes.insert(key(alone.lane, alone.range), strikes);
             if strikes.alone >= ALONE {
                 self.strikes.remove(&key(alone.lane, alone.range));
                 return self.convicted(*alone);
@@ -68,10 +67,11 @@ impl Suspects {
     fn convicted(&mut self, caught: Caught) -> Option<Caught> {
         if caught.bytes > HARMLESS && self.largest.is_none_or(|largest| largest > HARMLESS) {
             self.largest = Some((caught.bytes / 2).max(HARMLESS));
+            self.cut = Some((caught.lane, caught.range));
             return None;
         }
         // Its size was not the reason, so nothing was learned of sizes.
-        self.largest = None;
+        (self.largest, self.cut) = (None, None);
         self.put_aside(caught.lane, caught.range);
         Some(caught)
     }
@@ -90,8 +90,20 @@ impl Suspects {
 
     /// Whether a batch may only go while nothing else is on its way.
     pub(super) fn must_go_alone(&self, lane: Lane, range: SequenceRange) -> bool {
-        let strikes = self.strikes.get(&key(lane, range));
-        strikes.is_some_and(|strikes| strikes.together >= TOGETHER)
+        self.strikes_of(lane, range).together >= TOGETHER
+    }
+
+    /// What is held against a batch. The pieces of one that was cut are tried with less patience.
+    fn strikes_of(&self, lane: Lane, range: SequenceRange) -> Strikes {
+        let known = self.strikes.get(&key(lane, range)).copied();
+        let is_piece = self.cut.is_some_and(|(of, whole)| {
+            of == lane && whole.first() <= range.first() && range.last() <= whole.last()
+        });
+        known.unwrap_or(if is_piece {
+            LAST_CHANCE
+        } else {
+            Strikes::default()
+        })
     }
 
     /// The largest message worth trying.
@@ -123,11 +135,7 @@ impl Suspects {
     pub(super) fn forgive(&mut self, lane: Lane) -> Vec<SequenceRange> {
         let aside = self.aside.remove(&lane).unwrap_or_default();
         for range in aside.runs() {
-            let once_more = Strikes {
-                together: TOGETHER,
-                alone: ALONE - 1,
-            };
-            self.strikes.insert(key(lane, range), once_more);
+            self.strikes.insert(key(lane, range), LAST_CHANCE);
         }
         aside.runs().collect()
     }
@@ -141,6 +149,11 @@ fn key(lane: Lane, range: SequenceRange) -> (Lane, u64, u64) {
 const TOGETHER: u8 = 2;
 /// Breaks alone after which it is cut or set aside.
 const ALONE: u8 = 3;
+/// Held against what has to go alone and is not tried twice.
+const LAST_CHANCE: Strikes = Strikes {
+    together: TOGETHER,
+    alone: ALONE - 1,
+};
 /// No broker of the field refuses a message for being this large.
 const HARMLESS: usize = 4 << 10;
 const MOST: usize = 1024;
@@ -177,14 +190,8 @@ mod tests {
         }
         assert_eq!(suspects.largest(), 32 << 10);
         let piece = caught(0, 900);
-        let mut breaks = 0;
-        while suspects.broken(&[piece]).is_none() {
-            breaks += 1;
-        }
-        assert!(
-            breaks >= 4,
-            "one cut after another was taken for the batch's fault"
-        );
+        assert!(suspects.must_go_alone(piece.lane, piece.range));
+        assert_eq!(suspects.broken(&[piece]), Some(piece));
         assert_eq!(
             suspects.aside(Lane::Wave).collect::<Vec<_>>(),
             [piece.range]

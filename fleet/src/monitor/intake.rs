@@ -76,6 +76,10 @@ fn take(
     let (batch, bytes) = match content {
         Content::Note(gateway, note) => {
             group.note(&gateway, note, arrival.payload)?;
+            // Said of an archive that was put back, the receipt at the broker may promise what is gone.
+            if note == Note::Birth {
+                stored.gateways.insert(gateway);
+            }
             return Ok(Ok(()));
         }
         Content::Batch(batch, bytes) => (batch, bytes),

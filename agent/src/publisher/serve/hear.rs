@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 use wardlink_link::session::SessionError;
 use wardlink_wire::lane::Lane;
-use wardlink_wire::receipt::Receipt;
+use wardlink_wire::receipt::{LaneReceipt, Receipt};
 use wardlink_wire::sequence::SequenceRange;
 use wardlink_wire::topic::{Subject, Topic};
 
@@ -48,7 +48,20 @@ impl<D: Dial, S: Source> Connection<'_, D, S> {
         }
         let epoch = self.uplink.source.epoch();
         for lane in receipt.lanes.into_iter().filter(|lane| lane.epoch == epoch) {
+            self.doubt(&lane);
             self.deliver(lane.lane, lane.ranges);
+        }
+    }
+
+    /// A monitor that has what this store never gave out has it from a store that this one is a copy of.
+    fn doubt(&self, lane: &LaneReceipt) {
+        let next = self.uplink.source.next(lane.lane);
+        if lane.ranges.iter().any(|range| range.last() >= next) {
+            let text = format!(
+                "the monitor has {} records that this store never gave out: was an old copy of it put back?",
+                lane.lane
+            );
+            self.uplink.outside.health.fault(Part::Receipts, text);
         }
     }
 

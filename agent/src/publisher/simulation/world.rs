@@ -51,6 +51,8 @@ pub(super) struct Plan {
     pub(super) renews: bool,
     /// Receipts come that nobody may believe.
     pub(super) forged: bool,
+    /// Before anything is sent, the monitor itself says that it has everything.
+    pub(super) promises: bool,
     pub(super) newest_first: bool,
     /// This place of the vital lane ends every connection.
     pub(super) poison: Option<u64>,
@@ -71,6 +73,7 @@ impl Plan {
         picky: false,
         renews: false,
         forged: false,
+        promises: false,
         newest_first: false,
         poison: None,
         delivery: Delivery::EndToEnd,
@@ -132,6 +135,10 @@ impl Truth {
         self.link = Some((self.links, link, silent));
         if let Some(receipt) = self.broker.receipt.clone() {
             self.say(receipt);
+        }
+        if self.plan.promises && self.links == 1 {
+            let promise = self.unsigned(&everything());
+            self.say(promise.sign(&self.monitor).unwrap());
         }
         self.links
     }
@@ -204,41 +211,35 @@ impl Truth {
         }
     }
 
-    fn receipt(&mut self) {
-        let lanes = |epoch: Epoch, held: &BTreeMap<Lane, SequenceSet>| {
-            held.iter()
-                .map(|(lane, set)| LaneReceipt {
-                    epoch,
-                    lane: *lane,
-                    ranges: set.runs().collect(),
-                })
-                .collect()
-        };
-        let receipt = Receipt {
+    /// A receipt of these places, yet to be signed.
+    fn unsigned(&self, held: &BTreeMap<Lane, SequenceSet>) -> Receipt {
+        let lanes = held.iter().map(|(lane, set)| LaneReceipt {
+            epoch: EPOCH,
+            lane: *lane,
+            ranges: set.runs().collect(),
+        });
+        Receipt {
             schema: wardlink_wire::SCHEMA,
             gateway: gateway(),
             issued_ns: 0,
-            lanes: lanes(EPOCH, &self.held),
-        };
-        let signed = receipt.sign(&self.monitor).unwrap();
+            lanes: lanes.collect(),
+        }
+    }
+
+    fn receipt(&mut self) {
+        let signed = self.unsigned(&self.held).sign(&self.monitor).unwrap();
         self.say(signed.clone());
         self.broker.receipt = Some(signed);
         if self.plan.forged && self.chance.one_in(8) {
-            let all: BTreeMap<_, _> = Lane::ALL
-                .map(|lane| {
-                    let mut set = SequenceSet::new();
-                    set.insert(SequenceRange::ALL);
-                    (lane, set)
-                })
-                .into();
-            let mut forged = receipt;
-            forged.lanes = lanes(EPOCH, &all);
+            let mut forged = self.unsigned(&everything());
             self.say(forged.sign(&SigningKey::generate().unwrap()).unwrap());
-            let mut foreign = forged.clone();
-            foreign.lanes = lanes(Epoch::from_bytes([8; 16]), &all);
-            self.say(foreign.sign(&self.monitor).unwrap());
-            forged.gateway = "another".parse().unwrap();
+            for lane in &mut forged.lanes {
+                lane.epoch = Epoch::from_bytes([8; 16]);
+            }
             self.say(forged.sign(&self.monitor).unwrap());
+            let mut other = self.unsigned(&everything());
+            other.gateway = "another".parse().unwrap();
+            self.say(other.sign(&self.monitor).unwrap());
         }
     }
 
@@ -516,6 +517,12 @@ impl Neighbours {
             health,
         }
     }
+}
+
+fn everything() -> BTreeMap<Lane, SequenceSet> {
+    let mut all = SequenceSet::new();
+    all.insert(SequenceRange::ALL);
+    Lane::ALL.map(|lane| (lane, all.clone())).into()
 }
 
 fn gateway() -> GatewayId {
