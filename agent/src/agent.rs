@@ -52,9 +52,10 @@ impl Agent {
     /// # Errors
     /// When the store cannot be opened: another agent has it, it is another gateway's, the key does not fit.
     pub fn open(settings: Settings) -> Result<Self, AgentError> {
-        let opening = store::Settings::new(&settings.store.path, settings.store.budget);
+        let mut opening = store::Settings::new(&settings.store.path, settings.store.budget);
+        opening.engine = settings.store.engine;
         let (store, recovery) =
-            Store::open(opening, &settings.gateway, settings.store.key.clone())?;
+            Store::open(opening, &settings.gateway, settings.store.key.as_ref())?;
         let kept = Kept::read(
             &settings.profile.state,
             &settings.gateway,

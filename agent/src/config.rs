@@ -16,7 +16,7 @@ use wardlink_wire::message::PayloadKey;
 use wardlink_wire::profile::Profile;
 use wardlink_wire::signature::VerifyingKey;
 
-use crate::store::StoreKey;
+use crate::store::{EngineKind, KeyProvider};
 
 /// Everything the agent has to know that no fleet may change.
 #[derive(Debug)]
@@ -77,8 +77,10 @@ pub enum Delivery {
 pub struct Store {
     /// Its directory.
     pub path: PathBuf,
-    /// The key that wraps its data keys.
-    pub key: StoreKey,
+    /// How it keeps its bytes.
+    pub engine: EngineKind,
+    /// Where the key that wraps its data keys comes from.
+    pub key: Box<dyn KeyProvider>,
     /// The most it may take, bytes.
     pub budget: u64,
 }
@@ -218,10 +220,12 @@ fn store(section: &mut Section, folder: &Path, faults: &mut Faults) -> Option<St
     let budget_mib = section
         .integer("budget_mib", 16..=1 << 20, faults)
         .unwrap_or(512);
+    let engine = section.choice("engine", &EngineKind::WORDS, faults);
     let key = files::store_key(section, folder, faults);
     Some(Store {
         path: path?,
-        key: StoreKey::from_bytes(*key?),
+        engine: engine.unwrap_or(EngineKind::Log),
+        key: key?,
         budget: u64::try_from(budget_mib).ok()? << 20,
     })
 }

@@ -10,6 +10,8 @@
 //! for the usage or acknowledge.
 
 mod cipher;
+mod directory;
+mod engine;
 mod error;
 mod fields;
 mod identity;
@@ -17,9 +19,10 @@ mod key;
 mod lanes;
 mod log;
 mod medium;
+mod provider;
+mod sealing;
 
 use std::fmt;
-use std::fs::File;
 use std::path::PathBuf;
 
 use wardlink_wire::id::{Epoch, GatewayId};
@@ -27,12 +30,14 @@ use wardlink_wire::lane::Lane;
 use wardlink_wire::sequence::{Sequence, SequenceRange};
 
 pub use cipher::Cipher;
+pub use engine::EngineKind;
 pub use error::{FullCause, StoreError};
 pub use key::StoreKey;
+pub use provider::{Credential, KeyError, KeyFile, KeyProvider, Keys};
 
+use directory::{Directory, StoreFile};
+use engine::Engine;
 use identity::Identity;
-use log::Log;
-use medium::Directory;
 
 /// An open store. Cheap to share behind an `Arc`.
 #[derive(Debug)]
@@ -40,28 +45,53 @@ pub struct Store {
     epoch: Epoch,
     // Dropped before the lock, so that what it writes at the end is written under the lock.
     engine: Box<dyn Engine>,
-    _lock: File,
+    _lock: StoreFile,
 }
 
 impl Store {
-    /// Opens the store in a directory, or creates it there when the directory holds none.
+    /// Opens the store in a directory, or creates it there when the directory holds none. A rotation that
+    /// the provider has begun is carried out first.
     ///
     /// # Errors
-    /// When another process has it open, when key or gateway do not fit, or when the medium refuses.
+    /// When another process has it open, when engine, key or gateway do not fit, or when the medium refuses.
     /// Damage is no error: it is in the [`Recovery`].
     pub fn open(
         settings: Settings,
         gateway: &GatewayId,
-        key: StoreKey,
+        provider: &dyn KeyProvider,
     ) -> Result<(Self, Recovery), StoreError> {
         let directory = Directory::open(&settings.directory)?;
+        Self::open_in(directory, settings, gateway, provider)
+    }
+
+    fn open_in(
+        directory: Directory,
+        settings: Settings,
+        gateway: &GatewayId,
+        provider: &dyn KeyProvider,
+    ) -> Result<(Self, Recovery), StoreError> {
         let lock = directory.lock(LOCK)?;
-        let (identity, created) = Identity::establish(&directory, &settings, gateway, &key)?;
-        drop(key);
+        let keys = provider.keys()?;
+        let (identity, created) = Identity::establish(&directory, &settings, gateway, &keys)?;
+        drop(keys);
         let epoch = identity.epoch;
-        let (log, mut recovery) = Log::open(directory, identity, settings)?;
+        let rotating = identity.keys.is_rotating();
+        let proof = identity.meta();
+        let (engine, mut recovery) = settings
+            .engine
+            .open(directory.clone(), identity, settings)?;
         recovery.created = created;
-        let engine = Box::new(log);
+        if rotating {
+            let rotated = engine
+                .rewrap()
+                .and_then(|()| proof.write(&directory))
+                .and_then(|()| Ok(provider.destroy_current()?));
+            recovery.rotation = match rotated {
+                Ok(()) => Rotation::Finished,
+                // Both keys are still there: everything opens, and the next start tries again.
+                Err(error) => Rotation::Unfinished(error.to_string()),
+            };
+        }
         Ok((
             Self {
                 epoch,
@@ -133,16 +163,6 @@ impl Store {
     }
 }
 
-/// What a store does, however it keeps its bytes. Lock and identity are settled before an engine opens.
-trait Engine: Send + Sync + fmt::Debug {
-    fn next_sequence(&self, lane: Lane) -> Sequence;
-    fn append(&self, batches: &[NewBatch<'_>]) -> Result<(), StoreError>;
-    fn read_from(&self, lane: Lane, from: Sequence) -> Result<Option<StoredBatch>, StoreError>;
-    fn acknowledge(&self, lane: Lane, ranges: &[SequenceRange]) -> Result<(), StoreError>;
-    fn usage(&self) -> Usage;
-    fn take_damage(&self) -> Vec<Damage>;
-}
-
 /// Where a store is and how large it may become.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -154,6 +174,8 @@ pub struct Settings {
     pub segment: u64,
     /// The cipher of a store that is created; one that exists keeps its own.
     pub cipher: Cipher,
+    /// How it keeps its bytes; a store that exists has to be of the same engine.
+    pub engine: EngineKind,
 }
 
 impl Settings {
@@ -168,6 +190,7 @@ impl Settings {
             budget,
             segment: SEGMENT,
             cipher: Cipher::for_this_cpu(),
+            engine: EngineKind::Log,
         }
     }
 }
@@ -206,6 +229,20 @@ pub struct Recovery {
     pub torn_tail_bytes: u64,
     /// The acknowledgements were lost: what is in the store will be sent again.
     pub acknowledgements_lost: bool,
+    /// What became of the rotation of the store key.
+    pub rotation: Rotation,
+}
+
+/// What became of a rotation of the store key when a store was opened.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Rotation {
+    /// None was begun.
+    #[default]
+    None,
+    /// Everything needs the new key alone, and the old one is destroyed.
+    Finished,
+    /// Why it is not finished. The store works with both keys, and the next start tries again.
+    Unfinished(String),
 }
 
 /// Places that will never be read.

@@ -18,7 +18,7 @@ use crate::record::Capture;
 use crate::recorder::{Asked, Recorder, last_words};
 use crate::sampler::Sampler;
 use crate::status::Status;
-use crate::store::Recovery;
+use crate::store::{Recovery, Rotation};
 use crate::update::Updater;
 
 /// The ends that are kept so that no part sees a neighbour's end as news.
@@ -181,6 +181,15 @@ async fn announce(captures: &mpsc::Sender<Capture>, gateway: &GatewayId, recover
         let text = "the acknowledgements were lost: what is in the store is sent again".to_owned();
         tracing::warn!("{text}");
         events.push(Capture::of_gateway(EventKind::StoreDamaged, text));
+    }
+    match &recovery.rotation {
+        Rotation::None => {}
+        Rotation::Finished => {
+            tracing::info!("the store key was rotated, and the old one is destroyed")
+        }
+        Rotation::Unfinished(error) => {
+            tracing::warn!("the rotation of the store key is not finished: {error}");
+        }
     }
     for event in events {
         if captures.send(event).await.is_err() {

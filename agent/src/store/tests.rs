@@ -47,7 +47,7 @@ fn key() -> StoreKey {
 }
 
 fn open(directory: &Path) -> (Store, Recovery) {
-    Store::open(settings(directory), &gateway(), key()).unwrap()
+    Store::open(settings(directory), &gateway(), &key()).unwrap()
 }
 
 /// Appends one batch of `count` records at the next place of the lane.

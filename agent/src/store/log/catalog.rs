@@ -292,6 +292,22 @@ impl Catalog {
         self.retire(unused);
     }
 
+    /// Keeps no file in which everything is settled. Nothing may be being written.
+    pub(super) fn discard_settled(&mut self) {
+        self.trash.append(&mut self.free);
+        for index in (0..self.segments.len()).rev() {
+            if self.is_settled(index) {
+                let segment = self.segments.remove(index);
+                self.trash.push(segment);
+            }
+        }
+    }
+
+    /// The segments, the newest last.
+    pub(super) fn ids(&self) -> Vec<u64> {
+        self.segments.iter().map(|segment| segment.id).collect()
+    }
+
     pub(super) fn take_trash(&mut self) -> Vec<Segment> {
         std::mem::take(&mut self.trash)
     }

@@ -9,11 +9,11 @@ use wardlink_wire::id::Epoch;
 use wardlink_wire::lane::Lane;
 use wardlink_wire::sequence::{Sequence, SequenceRange, SequenceSet};
 
+use super::super::directory::{Directory, StoreFile};
 use super::super::error::StoreError;
 use super::super::fields::{Fields, frame, unframe};
 use super::super::identity::FORMAT;
 use super::super::lanes::PerLane;
-use super::super::medium::{Directory, StoreFile, boot_id};
 
 /// What the cursor file remembers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -117,7 +117,7 @@ impl CursorFile {
         directory: &Directory,
         epoch: Epoch,
     ) -> Result<(Self, Option<Found>), StoreError> {
-        let boot = boot_id();
+        let boot = directory.boot();
         let existing = directory.find_file(NAME)?;
         let existing = match existing {
             Some(file) if file.length()? >= 2 * SLOT_BYTES => Some(file),

@@ -7,8 +7,8 @@ use wardlink_wire::id::Epoch;
 use wardlink_wire::lane::Lane;
 use wardlink_wire::sequence::SequenceRange;
 
+use super::super::directory::Directory;
 use super::super::fields::{frame, unframe};
-use super::super::medium::Directory;
 use super::entry::Mark;
 use super::segment::{self, ENTRIES};
 use super::walk::Walk;

@@ -7,13 +7,13 @@
 use wardlink_wire::lane::Lane;
 use wardlink_wire::sequence::{Sequence, SequenceRange};
 
+use super::super::directory::StoreFile;
 use super::super::error::StoreError;
-use super::super::key::OpeningKey;
-use super::super::medium::StoreFile;
+use super::super::sealing::OpeningKey;
 use super::super::{Fault, StoredBatch};
 use super::Shared;
 use super::catalog::Spot;
-use super::entry::{self, Entry, Mark};
+use super::entry::{Entry, Mark};
 use super::segment::{self, ENTRIES, Head};
 use super::walk::Walk;
 
@@ -112,9 +112,8 @@ impl Reader {
         let Some(key) = &segment.key else {
             return Ok(Err(Fault::SegmentKey));
         };
-        let epoch = shared.identity.epoch;
-        let bound = entry::bound(epoch, found.segment, entry.lane, entry.range);
-        Ok(key.open(entry.number, &bound, sealed).ok_or(Fault::Seal))
+        let opened = key.open(entry.number, entry.lane, entry.range, sealed);
+        Ok(opened.ok_or(Fault::Seal))
     }
 }
 

@@ -7,10 +7,10 @@
 use wardlink_wire::lane::Lane;
 use wardlink_wire::sequence::{Sequence, SequenceRange};
 
+use super::super::directory::{Directory, StoreFile};
 use super::super::error::StoreError;
 use super::super::identity::Identity;
 use super::super::lanes::PerLane;
-use super::super::medium::{Directory, StoreFile};
 use super::super::{Damage, Fault, Recovery};
 use super::catalog::Catalog;
 use super::cursor::{Cursor, CursorFile, Found};
@@ -67,10 +67,10 @@ pub(super) fn recover(
         catalog.report(lane, range, fault);
     }
     let recovery = Recovery {
-        created: false,
         damage: catalog.take_damage(),
         torn_tail_bytes: end.torn,
         acknowledgements_lost,
+        ..Recovery::default()
     };
     Ok((catalog, file, recovery))
 }

@@ -6,12 +6,12 @@
 use wardlink_wire::id::Epoch;
 
 use super::super::cipher::Cipher;
+use super::super::directory::{Directory, StoreFile};
 use super::super::error::StoreError;
 use super::super::fields::{Fields, frame, unframe};
 use super::super::identity::{FORMAT, Identity};
-use super::super::key::{OpeningKey, SealingKey, WrappedKey};
 use super::super::lanes::PerLane;
-use super::super::medium::{Directory, StoreFile};
+use super::super::sealing::{OpeningKey, SealingKey, WrappedKey};
 
 /// What the catalog keeps of a segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,14 +59,44 @@ impl Head {
             start: segment.start,
             batches: segment.batches,
         };
-        let (key, wrapped) = identity.keys.fresh(&facts.bound(identity))?;
-        let mut payload = facts.encode();
-        payload.extend_from_slice(&wrapped.id);
-        payload.extend_from_slice(&wrapped.nonce);
-        payload.extend_from_slice(&wrapped.wrapped);
+        let (key, wrapped) = identity.keys.fresh(facts.id, &facts.bound(identity))?;
+        let block = Self { facts, wrapped }.block();
+        Ok((block.repeat(2), key))
+    }
+
+    /// One copy, as it is on the medium.
+    fn block(&self) -> Vec<u8> {
+        let mut payload = self.facts.encode();
+        payload.extend_from_slice(&self.wrapped.id);
+        payload.extend_from_slice(&self.wrapped.nonce);
+        payload.extend_from_slice(&self.wrapped.wrapped);
         let mut block = frame(MAGIC, &payload);
         block.resize(COPY, 0);
-        Ok((block.repeat(2), key))
+        block
+    }
+
+    /// Wraps the data key under the current wrapping key, in place. Copy by copy, so that one of them is
+    /// whole at any time.
+    pub(super) fn rewrap(&self, identity: &Identity, file: &StoreFile) -> Result<(), StoreError> {
+        let bound = self.facts.bound(identity);
+        let wrapped = if identity.keys.is_current(&self.wrapped) {
+            // A rotation was interrupted here: perhaps between the copies.
+            Some(self.wrapped)
+        } else {
+            identity.keys.rewrap(&self.wrapped, &bound, &bound)?
+        };
+        let facts = self.facts.clone();
+        wrapped.map_or(Ok(()), |wrapped| Self { facts, wrapped }.write(file))
+    }
+
+    /// Writes both copies, one after the other.
+    fn write(&self, file: &StoreFile) -> Result<(), StoreError> {
+        let block = self.block();
+        for copy in COPIES {
+            file.write_at(&block, copy)?;
+            file.sync()?;
+        }
+        Ok(())
     }
 
     /// The first whole copy, if it is of this very segment.
@@ -87,9 +117,9 @@ impl Head {
 
     fn find(file: &StoreFile, fits: impl Fn(&Self) -> bool) -> Result<Option<Self>, StoreError> {
         file.expect_random_reads();
-        for copy in [0, COPY] {
+        for copy in COPIES {
             let mut block = [0; READ];
-            file.read_at(&mut block, u64::try_from(copy).unwrap_or(u64::MAX))?;
+            file.read_at(&mut block, copy)?;
             let head = unframe(MAGIC, &block).and_then(Self::parse);
             if let Some(head) = head.filter(&fits) {
                 return Ok(Some(head));
@@ -123,7 +153,7 @@ impl Head {
     /// The data key, if key and gateway are the ones it was wrapped for.
     pub(super) fn open(&self, identity: &Identity) -> Option<OpeningKey> {
         let bound = self.facts.bound(identity);
-        identity.keys.unwrap(&self.wrapped, &bound)
+        identity.keys.unwrap(self.facts.id, &self.wrapped, &bound)
     }
 }
 
@@ -175,6 +205,7 @@ const PREFIX: &str = "segment-";
 const SUFFIX: &str = ".log";
 const DIGITS: usize = 16;
 const COPY: usize = 4096;
+const COPIES: [u64; 2] = [0, 4096];
 const READ: usize = 512;
 /// Where the entries begin: behind both copies of the header.
 pub(super) const ENTRIES: u64 = 8192;

@@ -3,8 +3,8 @@
 //! Reads a page where it expects a head and hops over bodies. Where there is no head it searches on, so
 //! damage never hides what comes after it. Memory: one window.
 
+use super::super::directory::StoreFile;
 use super::super::error::StoreError;
-use super::super::medium::StoreFile;
 use super::entry::{ALIGN, Entry, HEAD_BYTES, Mark};
 
 /// A walk through one segment file.

@@ -7,12 +7,12 @@
 use zeroize::Zeroize;
 
 use super::super::NewBatch;
+use super::super::directory::StoreFile;
 use super::super::error::StoreError;
-use super::super::key::SealingKey;
-use super::super::medium::StoreFile;
+use super::super::sealing::SealingKey;
 use super::Shared;
 use super::catalog::Claim;
-use super::entry::{self, Entry, HEAD, Mark};
+use super::entry::{Entry, HEAD, Mark};
 use super::segment::{self, ENTRIES, Head, Segment};
 
 /// The appender's state.
@@ -38,7 +38,7 @@ impl Writer {
             None => Active::begin(shared, bytes)?,
         };
         self.buffer.clear();
-        if let Err(error) = active.commit(shared, batches, &mut self.buffer) {
+        if let Err(error) = active.commit(batches, &mut self.buffer) {
             // It may hold a payload that was not sealed yet.
             self.buffer.zeroize();
             shared.catalog().fail(active.id);
@@ -109,12 +109,7 @@ impl Active {
         self.end.saturating_add(bytes) <= self.length
     }
 
-    fn commit(
-        &mut self,
-        shared: &Shared,
-        batches: &[NewBatch<'_>],
-        buffer: &mut Vec<u8>,
-    ) -> Result<(), StoreError> {
+    fn commit(&mut self, batches: &[NewBatch<'_>], buffer: &mut Vec<u8>) -> Result<(), StoreError> {
         let base = match self.head.take() {
             Some(head) => {
                 buffer.extend_from_slice(&head);
@@ -123,7 +118,7 @@ impl Active {
             None => self.end,
         };
         for batch in batches {
-            self.seal(shared, batch, buffer)?;
+            self.seal(batch, buffer)?;
         }
         let sealed = base + length_of(buffer);
         let end = self.padded(sealed);
@@ -140,19 +135,13 @@ impl Active {
         Ok(())
     }
 
-    fn seal(
-        &mut self,
-        shared: &Shared,
-        batch: &NewBatch<'_>,
-        buffer: &mut Vec<u8>,
-    ) -> Result<(), StoreError> {
+    fn seal(&mut self, batch: &NewBatch<'_>, buffer: &mut Vec<u8>) -> Result<(), StoreError> {
         let NewBatch { lane, range, bytes } = *batch;
         let start = buffer.len();
         buffer.extend_from_slice(&[0; HEAD]);
         buffer.extend_from_slice(bytes);
-        let bound = entry::bound(shared.identity.epoch, self.id, lane, range);
         let body = buffer.get_mut(start + HEAD..).unwrap_or_default();
-        let (number, tag) = self.key.seal(&bound, body)?;
+        let (number, tag) = self.key.seal(lane, range, body)?;
         buffer.extend_from_slice(&tag);
         let body = buffer.get(start + HEAD..).unwrap_or_default();
         let head = Entry {
@@ -245,7 +234,7 @@ mod tests {
     use wardlink_wire::sequence::{Sequence, SequenceRange};
 
     use super::super::super::identity::Identity;
-    use super::super::super::{Directory, Engine, Settings, StoreKey};
+    use super::super::super::{Directory, Engine, KeyProvider, Settings, StoreKey};
     use super::super::{Log, held};
     use super::*;
 
@@ -256,7 +245,8 @@ mod tests {
         };
         let directory = Directory::open(path).unwrap();
         let (gateway, key) = ("gw-1".parse().unwrap(), StoreKey::from_bytes([7; 32]));
-        let (identity, _) = Identity::establish(&directory, &settings, &gateway, &key).unwrap();
+        let keys = key.keys().unwrap();
+        let (identity, _) = Identity::establish(&directory, &settings, &gateway, &keys).unwrap();
         Log::open(directory, identity, settings).unwrap().0
     }
 

@@ -14,7 +14,7 @@ fn a_full_budget_refuses_and_goes_on_once_space_is_acknowledged() {
         budget: 300 << 10,
         ..settings(directory.path())
     };
-    let (store, _) = Store::open(small(), &gateway(), key()).unwrap();
+    let (store, _) = Store::open(small(), &gateway(), &key()).unwrap();
     let mut appended = fill(&store);
     let budget = FullCause::Budget(300 << 10);
     for _ in 0..3 {
@@ -32,7 +32,7 @@ fn a_full_budget_refuses_and_goes_on_once_space_is_acknowledged() {
     assert_eq!(ranges_of(&store), appended);
     drop(store);
 
-    let (store, recovery) = Store::open(small(), &gateway(), key()).unwrap();
+    let (store, recovery) = Store::open(small(), &gateway(), &key()).unwrap();
     assert_eq!(recovery.damage, []);
     put(&store, Lane::Vital, 3, &[8; 900]).unwrap_err();
     for _ in 0..5 {
@@ -70,7 +70,7 @@ fn a_budget_too_small_for_any_store_is_named() {
         budget: 100_000,
         ..settings(directory.path())
     };
-    let error = Store::open(tiny, &gateway(), key()).unwrap_err();
+    let error = Store::open(tiny, &gateway(), &key()).unwrap_err();
     assert!(error.to_string().contains("give at least"), "{error}");
 }
 

@@ -96,7 +96,7 @@ impl Run<'_> {
             budget: self.budget,
             ..settings(self.directory.path())
         };
-        let (store, recovery) = Store::open(settings, &gateway(), key()).unwrap();
+        let (store, recovery) = Store::open(settings, &gateway(), &key()).unwrap();
         self.tally.starts += 1;
         for lane in Lane::ALL {
             let next = self.next.get(&lane).copied().unwrap_or(0);
