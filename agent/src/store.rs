@@ -43,6 +43,7 @@ use identity::Identity;
 #[derive(Debug)]
 pub struct Store {
     epoch: Epoch,
+    directory: Directory,
     // Dropped before the lock, so that what it writes at the end is written under the lock.
     engine: Box<dyn Engine>,
     _lock: StoreFile,
@@ -95,6 +96,7 @@ impl Store {
         Ok((
             Self {
                 epoch,
+                directory,
                 engine,
                 _lock: lock,
             },
@@ -119,6 +121,10 @@ impl Store {
     /// Batches of one lane follow each other without holes, from [`Store::next_sequence`] on. After an
     /// error none of them counts and the places stay free: the same batches may be given again. Should
     /// the process end before that, some of them may be found by the next start.
+    ///
+    /// When the budget is used up, the oldest batches make room: waves first, then events, then vitals, alarms
+    /// last, and never for a group that is less important than they are. What is evicted is damage, told by
+    /// [`Store::take_damage`] with [`Fault::Evicted`].
     ///
     /// # Errors
     /// [`StoreError::Full`] when budget or file system have no room; otherwise the medium refused, or the
@@ -155,7 +161,17 @@ impl Store {
         self.engine.usage()
     }
 
-    /// What was found damaged since the last call. The next [`Store::append`] that succeeds must carry the
+    /// Whether the budget is used up, so that batches are evicted for new ones, as an error for people.
+    #[must_use]
+    pub fn shortage(&self) -> Option<StoreError> {
+        let usage = self.engine.usage();
+        usage.evicting.then(|| StoreError::Full {
+            path: self.directory.path().to_owned(),
+            cause: FullCause::Evicting(usage.budget),
+        })
+    }
+
+    /// What was found damaged, or was evicted, since the last call. The next [`Store::append`] that succeeds must carry the
     /// gaps for it: after that the places count as settled. A process that ends before finds it again.
     #[must_use]
     pub fn take_damage(&self) -> Vec<Damage> {
@@ -256,7 +272,7 @@ pub struct Damage {
     pub fault: Fault,
 }
 
-/// What was found where a batch should be.
+/// Why places will never be read: what was found where their batch should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Fault {
     /// Nothing that could be recognised.
@@ -267,6 +283,8 @@ pub enum Fault {
     Seal,
     /// An entry in a segment whose data key cannot be unwrapped.
     SegmentKey,
+    /// Nothing is damaged: the batch had to make room for newer ones.
+    Evicted,
 }
 
 impl fmt::Display for Fault {
@@ -276,6 +294,7 @@ impl fmt::Display for Fault {
             Self::Checksum => "the checksum does not hold",
             Self::Seal => "the seal does not hold",
             Self::SegmentKey => "the header of the segment is damaged",
+            Self::Evicted => "the store was full and they made room for newer ones",
         })
     }
 }
@@ -291,6 +310,8 @@ pub struct Usage {
     pub lanes: [LaneUsage; 4],
     /// Batches, or runs of missing ones, found damaged since the store was opened.
     pub damaged: u64,
+    /// The budget is used up: old batches were evicted, and will be again.
+    pub evicting: bool,
 }
 
 /// What one lane holds.

@@ -165,8 +165,10 @@ impl StoreError {
 /// What is used up when a store is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FullCause {
-    /// The bytes the configuration allows.
+    /// The bytes the configuration allows, by batches that nothing newer may evict.
     Budget(u64),
+    /// The bytes the configuration allows; the oldest batches make room for new ones.
+    Evicting(u64),
     /// The file system or its quota.
     FileSystem,
 }
@@ -178,6 +180,11 @@ impl fmt::Display for FullCause {
                 f,
                 "its budget of {bytes} bytes is taken by batches not acknowledged yet; bring the uplink \
                  back or raise the budget"
+            ),
+            Self::Evicting(bytes) => write!(
+                f,
+                "its budget of {bytes} bytes is taken by batches not acknowledged yet, and the oldest make \
+                 room for new ones, waves first; bring the uplink back or raise the budget"
             ),
             Self::FileSystem => f.write_str("the file system has no room; free some space on it"),
         }

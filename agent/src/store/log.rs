@@ -11,11 +11,13 @@
 //! | [`catalog`] | what is known of all segments, and who may have which file |
 //! | [`limits`] | the budget |
 //! | [`writer`], [`walk`], [`reader`] | bytes in, bytes found, bytes out |
+//! | [`evict`] | room for new batches |
 //! | [`recovery`] | the catalog from what a directory holds |
 
 mod catalog;
 mod cursor;
 mod entry;
+mod evict;
 mod limits;
 mod reader;
 mod recovery;
@@ -71,8 +73,9 @@ impl Log {
             catalog: Mutex::new(catalog),
         };
         // A medium that refuses this will say so at the first acknowledgement; reading goes on until then.
-        drop(shared.note(false));
+        drop(shared.settle());
         shared.sweep();
+        evict::clean(&shared);
         let log = Self {
             writer: Mutex::default(),
             reader: Mutex::default(),

@@ -3,8 +3,11 @@
 mod contract;
 mod crash;
 mod damage;
+mod faulty;
 mod full;
 mod model;
+mod powercut;
+mod retention;
 mod secrecy;
 
 use std::path::{Path, PathBuf};

@@ -109,6 +109,8 @@ pub(super) struct Found {
     /// No commit can have come after this note: the store was closed in order, or this is still the boot
     /// whose page cache took every note, and no note is torn.
     pub(super) current: bool,
+    /// It was written in this boot: what is read may be in the page cache alone.
+    pub(super) cached: bool,
 }
 
 impl CursorFile {
@@ -139,27 +141,32 @@ impl CursorFile {
             };
             return Ok((new, None));
         };
-        // What is read below may still be on its way to the medium: from here on it is synced.
-        file.sync()?;
         let slots = read_slots(&file, epoch)?;
         let torn = slots
             .iter()
             .any(|(_, content)| matches!(content, Content::Unreadable));
-        let newest = slots
+        let mut notes: Vec<_> = slots
             .into_iter()
             .filter_map(|(slot, content)| match content {
                 Content::Note(note) => Some((slot, note)),
                 Content::Blank | Content::Unreadable => None,
             })
-            .max_by_key(|(_, note)| note.generation);
+            .collect();
+        notes.sort_by_key(|(_, note)| note.generation);
+        // A process that was killed may have written the newer one and not synced it, or synced it in vain:
+        // only of the older one it is certain that a power cut does not take it.
+        let certain = notes.first().map(|(slot, _)| *slot);
+        let newest = notes.pop();
         let (synced, generation, found) = match newest {
             Some((slot, note)) => {
                 let same_boot = boot.is_some() && note.boot == boot;
                 let found = Found {
                     current: !torn && (note.last || same_boot),
+                    cached: boot.is_none() || same_boot,
                     cursor: note.cursor,
                 };
-                (slot, note.generation, Some(found))
+                let certain = certain.unwrap_or(slot);
+                (certain, note.generation, Some(found))
             }
             None => (Slot::Second, 0, None),
         };

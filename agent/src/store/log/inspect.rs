@@ -25,14 +25,18 @@ pub(in super::super) struct Seen {
 
 /// Every entry of every segment of a store, by segment and offset.
 pub(in super::super) fn entries(path: &Path, epoch: Epoch) -> Vec<Seen> {
-    let directory = Directory::open(path).unwrap();
+    entries_in(&Directory::open(path).unwrap(), epoch)
+}
+
+/// The same, wherever the store is.
+pub(in super::super) fn entries_in(directory: &Directory, epoch: Epoch) -> Vec<Seen> {
     let mut seen = Vec::new();
-    for id in segment::ids(&directory).unwrap() {
+    for id in segment::ids(directory).unwrap() {
         let file = directory.open_file(&segment::name(id)).unwrap();
         let mut walk = Walk::new(&file, Mark::of(epoch, id), ENTRIES).unwrap();
         while let Some((offset, entry)) = walk.next().unwrap() {
             seen.push(Seen {
-                file: path.join(segment::name(id)),
+                file: directory.path().join(segment::name(id)),
                 offset,
                 size: entry.size(),
                 lane: entry.lane,

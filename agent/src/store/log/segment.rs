@@ -4,13 +4,14 @@
 //! data key. It is written twice, 4096 bytes apart, because without it the whole segment is lost.
 
 use wardlink_wire::id::Epoch;
+use wardlink_wire::lane::Lane;
 
 use super::super::cipher::Cipher;
 use super::super::directory::{Directory, StoreFile};
 use super::super::error::StoreError;
 use super::super::fields::{Fields, frame, unframe};
 use super::super::identity::{FORMAT, Identity};
-use super::super::lanes::PerLane;
+use super::super::lanes::{LaneSet, PerLane};
 use super::super::sealing::{OpeningKey, SealingKey, WrappedKey};
 
 /// What the catalog keeps of a segment.
@@ -23,6 +24,8 @@ pub(super) struct Segment {
     pub(super) batches: PerLane<u64>,
     /// Bytes of the file.
     pub(super) length: u64,
+    /// How often its file was replaced by a shorter one.
+    pub(super) life: u32,
     /// The medium refused a write to it: never written again, and removed once it is settled.
     pub(super) failed: bool,
 }
@@ -41,6 +44,8 @@ pub(super) struct Facts {
     pub(super) epoch: Epoch,
     pub(super) id: u64,
     pub(super) length: u64,
+    /// Lanes whose batches made room for newer ones: those not found here were evicted.
+    pub(super) evicted: LaneSet,
     pub(super) start: PerLane<u64>,
     pub(super) batches: PerLane<u64>,
 }
@@ -56,6 +61,7 @@ impl Head {
             epoch: identity.epoch,
             id: segment.id,
             length: segment.length,
+            evicted: LaneSet::default(),
             start: segment.start,
             batches: segment.batches,
         };
@@ -87,6 +93,23 @@ impl Head {
         };
         let facts = self.facts.clone();
         wrapped.map_or(Ok(()), |wrapped| Self { facts, wrapped }.write(file))
+    }
+
+    /// The header of the same segment in a shorter file without a lane; none if the data key does not unwrap.
+    pub(super) fn without(
+        &self,
+        lane: Lane,
+        length: u64,
+        identity: &Identity,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let facts = Facts {
+            length,
+            evicted: self.facts.evicted.with(lane),
+            ..self.facts.clone()
+        };
+        let (bound, anew) = (self.facts.bound(identity), facts.bound(identity));
+        let wrapped = identity.keys.rewrap(&self.wrapped, &bound, &anew)?;
+        Ok(wrapped.map(|wrapped| Self { facts, wrapped }.block().repeat(2)))
     }
 
     /// Writes both copies, one after the other.
@@ -139,6 +162,7 @@ impl Head {
                 epoch: Epoch::from_bytes(fields.array()?),
                 id: fields.u64()?,
                 length: fields.u64()?,
+                evicted: LaneSet::from_bits(fields.u8()?),
                 start: PerLane::try_from_fn(|_| fields.u64())?,
                 batches: PerLane::try_from_fn(|_| fields.u64())?,
             },
@@ -164,6 +188,7 @@ impl Facts {
         bytes.extend_from_slice(self.epoch.as_bytes());
         bytes.extend_from_slice(&self.id.to_le_bytes());
         bytes.extend_from_slice(&self.length.to_le_bytes());
+        bytes.push(self.evicted.bits());
         for counts in [&self.start, &self.batches] {
             bytes.extend(counts.values().flat_map(|count| count.to_le_bytes()));
         }

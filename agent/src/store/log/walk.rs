@@ -35,7 +35,8 @@ impl<'a> Walk<'a> {
         })
     }
 
-    /// Ends the walk at the first place without a head: for a segment whose end is known.
+    /// Ends the walk where no head is and none is at the next page, which is where a commit may begin: for a
+    /// segment whose end is nearly known.
     pub(super) fn without_search(mut self) -> Self {
         self.search = false;
         self
@@ -55,7 +56,12 @@ impl<'a> Walk<'a> {
             }
             self.broken += u64::from(begun);
             if !self.search {
-                break;
+                let page = at.next_multiple_of(PAGE);
+                if page == at {
+                    break;
+                }
+                self.offset = page;
+                continue;
             }
             let skip = self.bytes_without_mark(at);
             self.offset = at.saturating_add(skip);
@@ -102,6 +108,8 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// See the padding of a commit in [`super::writer`].
+const PAGE: u64 = 4096;
 /// Read at a time while every head is where it is expected.
 const HOP: usize = 4096;
 /// Read at a time while searching.

@@ -4,6 +4,7 @@
 //! and after any refusal by the medium: a file whose write or sync failed is never written again, because
 //! what the system did with its pages is not known.
 
+use wardlink_wire::lane::Lane;
 use zeroize::Zeroize;
 
 use super::super::NewBatch;
@@ -13,6 +14,7 @@ use super::super::sealing::SealingKey;
 use super::Shared;
 use super::catalog::Claim;
 use super::entry::{Entry, HEAD, Mark};
+use super::evict;
 use super::segment::{self, ENTRIES, Head, Segment};
 
 /// The appender's state.
@@ -35,7 +37,7 @@ impl Writer {
         let roomy = self.active.take().filter(|active| active.has_room(bytes));
         let mut active = match roomy {
             Some(active) => active,
-            None => Active::begin(shared, bytes)?,
+            None => Active::begin(shared, bytes, most_important(batches))?,
         };
         self.buffer.clear();
         if let Err(error) = active.commit(batches, &mut self.buffer) {
@@ -76,13 +78,16 @@ struct Active {
 }
 
 impl Active {
-    fn begin(shared: &Shared, bytes: u64) -> Result<Self, StoreError> {
-        let claim = shared.catalog().claim(ENTRIES.saturating_add(bytes))?;
-        shared.sweep();
-        let id = shared.catalog().take_number();
-        let (file, length) = match claim {
-            Claim::Recycle(settled) => recycle(shared, settled, id)?,
-            Claim::Create(length) => (create(shared, id, length)?, length),
+    fn begin(shared: &Shared, bytes: u64, most: Lane) -> Result<Self, StoreError> {
+        let bytes = ENTRIES.saturating_add(bytes);
+        let (id, file, length) = loop {
+            let claim = shared.catalog().claim(bytes, most)?;
+            shared.sweep();
+            match claim {
+                Claim::Evict(victim) => evict::evict(shared, victim)?,
+                Claim::Recycle(settled) => break recycle(shared, settled)?,
+                Claim::Create(length) => break create(shared, length)?,
+            }
         };
         let written = file.written()?;
         let segment = shared.catalog().begin(id, length);
@@ -175,7 +180,8 @@ impl Active {
 }
 
 /// A settled file under a new name. Its old bytes stay; none of them passes for an entry of the new segment.
-fn recycle(shared: &Shared, mut settled: Segment, id: u64) -> Result<(StoreFile, u64), StoreError> {
+fn recycle(shared: &Shared, mut settled: Segment) -> Result<(u64, StoreFile, u64), StoreError> {
+    let id = shared.catalog().take_number();
     let old = segment::name(settled.id);
     let new = segment::name(id);
     // First what was acknowledged, then the overwriting: the other way round a power cut would turn
@@ -193,7 +199,7 @@ fn recycle(shared: &Shared, mut settled: Segment, id: u64) -> Result<(StoreFile,
         .sync()
         .and_then(|()| shared.directory.open_file(&new));
     match opened {
-        Ok(file) => Ok((file, settled.length)),
+        Ok(file) => Ok((id, file, settled.length)),
         Err(error) => {
             shared.catalog().put_back(settled);
             Err(error)
@@ -202,19 +208,25 @@ fn recycle(shared: &Shared, mut settled: Segment, id: u64) -> Result<(StoreFile,
 }
 
 /// A new file with all its blocks, or none.
-fn create(shared: &Shared, id: u64, length: u64) -> Result<StoreFile, StoreError> {
+fn create(shared: &Shared, length: u64) -> Result<(u64, StoreFile, u64), StoreError> {
+    let id = shared.catalog().take_number();
     let name = segment::name(id);
     let made = shared.directory.create_file(&name).and_then(|file| {
         file.allocate(length)?;
         file.sync()?;
         shared.directory.sync()?;
-        Ok(file)
+        Ok((id, file, length))
     });
     if made.is_err() {
         // What stays of it is recognised as unwritten by the next start.
         drop(shared.directory.remove(&name));
     }
     made
+}
+
+fn most_important(batches: &[NewBatch<'_>]) -> Lane {
+    let lanes = batches.iter().map(|batch| batch.lane);
+    lanes.min_by_key(|lane| lane.number()).unwrap_or(Lane::Wave)
 }
 
 fn length_of(buffer: &[u8]) -> u64 {
@@ -230,7 +242,6 @@ const KEPT_BUFFER: usize = 512 << 10;
 
 #[cfg(test)]
 mod tests {
-    use wardlink_wire::lane::Lane;
     use wardlink_wire::sequence::{Sequence, SequenceRange};
 
     use super::super::super::identity::Identity;
