@@ -54,6 +54,7 @@ impl Agent {
     pub fn open(settings: Settings) -> Result<Self, AgentError> {
         let mut opening = store::Settings::new(&settings.store.path, settings.store.budget);
         opening.engine = settings.store.engine;
+        opening.mark = Some(settings.profile.state.join(STORE_MARK));
         let (store, recovery) =
             Store::open(opening, &settings.gateway, settings.store.key.as_ref())?;
         let kept = Kept::read(
@@ -67,6 +68,9 @@ impl Agent {
                 .and_then(Option::as_ref)
                 .map_or(0, |kept| kept.version),
         );
+        if let Some(text) = start::told(&recovery.history) {
+            health.fault(Part::History, text);
+        }
         let kept = kept.unwrap_or_else(|error| {
             let text =
                 format!("{error}: measuring with the profile this gateway was enrolled with");
@@ -262,3 +266,6 @@ pub enum AgentError {
 
 /// What the last parts get to end, whatever the grace time.
 const LAST: Duration = Duration::from_secs(2);
+
+/// Beside the kept profile: outside the store, so that an older copy of the store does not bring it along.
+const STORE_MARK: &str = "store.mark";

@@ -80,6 +80,8 @@ impl DeviceState {
 pub enum Part {
     /// The store.
     Store,
+    /// Whether the store is the one that was here before.
+    History,
     /// The connection to the broker.
     Link,
     /// Certificate and key.

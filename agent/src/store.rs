@@ -18,12 +18,15 @@ mod identity;
 mod key;
 mod lanes;
 mod log;
+mod mark;
 mod medium;
 mod provider;
 mod sealing;
 
+use std::ffi::OsStr;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use wardlink_wire::id::{Epoch, GatewayId};
 use wardlink_wire::lane::Lane;
@@ -33,17 +36,22 @@ pub use cipher::Cipher;
 pub use engine::EngineKind;
 pub use error::{FullCause, StoreError};
 pub use key::StoreKey;
+pub use mark::History;
 pub use provider::{Credential, KeyError, KeyFile, KeyProvider, Keys};
 
 use directory::{Directory, StoreFile};
 use engine::Engine;
 use identity::Identity;
+use lanes::PerLane;
+use mark::{Mark, Reached};
 
 /// An open store. Cheap to share behind an `Arc`.
 #[derive(Debug)]
 pub struct Store {
     epoch: Epoch,
     directory: Directory,
+    /// How far it has come, kept elsewhere; none if nobody asked for it or it cannot be kept.
+    mark: Option<Mutex<Mark>>,
     // Dropped before the lock, so that what it writes at the end is written under the lock.
     engine: Box<dyn Engine>,
     _lock: StoreFile,
@@ -62,7 +70,41 @@ impl Store {
         provider: &dyn KeyProvider,
     ) -> Result<(Self, Recovery), StoreError> {
         let directory = Directory::open(&settings.directory)?;
-        Self::open_in(directory, settings, gateway, provider)
+        let mark = settings.mark.as_deref().map(open_mark);
+        let (mut store, mut recovery) = Self::open_in(directory, settings, gateway, provider)?;
+        recovery.history = store.watch(mark);
+        Ok((store, recovery))
+    }
+
+    /// Holds the store to a mark kept elsewhere, and keeps it from now on.
+    fn watch(&mut self, mark: Option<Result<(Mark, Option<Reached>), StoreError>>) -> History {
+        let (mut mark, reached) = match mark {
+            Some(Ok(opened)) => opened,
+            Some(Err(error)) => return History::Unwatched(error.to_string()),
+            None => return History::Consistent,
+        };
+        let history = reached.map(|reached| reached.judge(&self.reached()));
+        let history = history.unwrap_or_default();
+        if let History::TakenBack(places) = &history {
+            for (lane, range) in places {
+                self.engine.advance(*lane, range.last().plus(1));
+            }
+        }
+        match mark.settle(&self.reached()) {
+            Ok(()) => self.mark = Some(Mutex::new(mark)),
+            Err(error) if history == History::Consistent => {
+                return History::Unwatched(error.to_string());
+            }
+            Err(_) => {}
+        }
+        history
+    }
+
+    fn reached(&self) -> Reached {
+        Reached {
+            epoch: self.epoch,
+            next: PerLane::from_fn(|lane| self.engine.next_sequence(lane).0),
+        }
     }
 
     fn open_in(
@@ -97,6 +139,7 @@ impl Store {
             Self {
                 epoch,
                 directory,
+                mark: None,
                 engine,
                 _lock: lock,
             },
@@ -130,7 +173,13 @@ impl Store {
     /// [`StoreError::Full`] when budget or file system have no room; otherwise the medium refused, or the
     /// places are wrong.
     pub fn append(&self, batches: &[NewBatch<'_>]) -> Result<(), StoreError> {
-        self.engine.append(batches)
+        self.engine.append(batches)?;
+        if let Some(mark) = &self.mark {
+            let mut mark = mark.lock().unwrap_or_else(PoisonError::into_inner);
+            // The batches are durable; without this note an older copy is noticed a little later or not at all.
+            drop(mark.note(&self.reached()));
+        }
+        Ok(())
     }
 
     /// The first batch of a lane that is not fully acknowledged and whose range ends at `from` or later,
@@ -192,6 +241,9 @@ pub struct Settings {
     pub cipher: Cipher,
     /// How it keeps its bytes; a store that exists has to be of the same engine.
     pub engine: EngineKind,
+    /// A file outside the directory that remembers how far the store has come; without it, an older copy of
+    /// the directory that is put back is not noticed.
+    pub mark: Option<PathBuf>,
 }
 
 impl Settings {
@@ -207,6 +259,7 @@ impl Settings {
             segment: SEGMENT,
             cipher: Cipher::for_this_cpu(),
             engine: EngineKind::Log,
+            mark: None,
         }
     }
 }
@@ -247,6 +300,8 @@ pub struct Recovery {
     pub acknowledgements_lost: bool,
     /// What became of the rotation of the store key.
     pub rotation: Rotation,
+    /// Whether this is the store that was here before, as far as it had come.
+    pub history: History,
 }
 
 /// What became of a rotation of the store key when a store was opened.
@@ -285,6 +340,8 @@ pub enum Fault {
     SegmentKey,
     /// Nothing is damaged: the batch had to make room for newer ones.
     Evicted,
+    /// The store knows nothing of places that it had given out: see [`History::TakenBack`].
+    TakenBack,
 }
 
 impl fmt::Display for Fault {
@@ -294,6 +351,7 @@ impl fmt::Display for Fault {
             Self::Checksum => "the checksum does not hold",
             Self::Seal => "the seal does not hold",
             Self::SegmentKey => "the header of the segment is damaged",
+            Self::TakenBack => "the store knows nothing of them; an older copy was put back",
             Self::Evicted => "the store was full and they made room for newer ones",
         })
     }
@@ -327,6 +385,24 @@ pub struct LaneUsage {
     pub batches: u64,
 }
 
+fn open_mark(path: &Path) -> Result<(Mark, Option<Reached>), StoreError> {
+    let folder = path.parent().unwrap_or_else(|| Path::new("."));
+    let name = path.file_name().and_then(OsStr::to_str).unwrap_or(MARK);
+    Mark::open(&Directory::open(folder)?, name)
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        let reached = self.reached();
+        if let Some(mark) = &mut self.mark {
+            let mark = mark.get_mut().unwrap_or_else(PoisonError::into_inner);
+            // As after every commit: it may be missed.
+            drop(mark.settle(&reached));
+        }
+    }
+}
+
+const MARK: &str = "store.mark";
 const LOCK: &str = "lock";
 const SEGMENT: u64 = 8 << 20;
 

@@ -18,7 +18,7 @@ use crate::record::Capture;
 use crate::recorder::{Asked, Recorder, last_words};
 use crate::sampler::Sampler;
 use crate::status::Status;
-use crate::store::{Recovery, Rotation};
+use crate::store::{History, Recovery, Rotation};
 use crate::update::Updater;
 
 /// The ends that are kept so that no part sees a neighbour's end as news.
@@ -165,6 +165,31 @@ impl Agent {
     }
 }
 
+/// What there is to say of the store's history: for the log, for health and as an event.
+pub(super) fn told(history: &History) -> Option<String> {
+    match history {
+        History::Consistent => None,
+        History::TakenBack(places) => {
+            let places = places.iter().map(|(lane, range)| {
+                format!("{lane} records {} to {}", range.first(), range.last())
+            });
+            let places: Vec<_> = places.collect();
+            Some(format!(
+                "an older copy of the store was put back, or its medium lost what it had promised: it knows nothing of {}, \
+                 which were stored here before",
+                places.join(", ")
+            ))
+        }
+        History::Replaced { epoch, records } => Some(format!(
+            "another store was here before, of epoch {epoch} with {records} records: unless it was moved away on \
+             purpose, what it had not delivered is gone"
+        )),
+        History::Unwatched(error) => Some(format!(
+            "nobody would notice if an older copy of the store were put back: {error}"
+        )),
+    }
+}
+
 /// Says that the agent starts, and what opening the store found.
 async fn announce(captures: &mpsc::Sender<Capture>, gateway: &GatewayId, recovery: &Recovery) {
     let text = format!("agent {} on {gateway}", env!("CARGO_PKG_VERSION"));
@@ -190,6 +215,9 @@ async fn announce(captures: &mpsc::Sender<Capture>, gateway: &GatewayId, recover
         Rotation::Unfinished(error) => {
             tracing::warn!("the rotation of the store key is not finished: {error}");
         }
+    }
+    if let Some(text) = told(&recovery.history) {
+        events.push(Capture::of_gateway(EventKind::StoreDamaged, text));
     }
     for event in events {
         if captures.send(event).await.is_err() {

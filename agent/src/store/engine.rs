@@ -40,6 +40,10 @@ pub(super) trait Engine: Send + Sync + fmt::Debug {
     /// again by the next start unless an append has succeeded since.
     fn take_damage(&self) -> Vec<Damage>;
 
+    /// The next place of a lane is at least this, whatever the directory says: places before it that were not
+    /// given out here become damage ([`super::Fault::TakenBack`]).
+    fn advance(&self, lane: Lane, next: Sequence);
+
     /// Wraps the data key of everything not fully acknowledged under the current wrapping key, durably. When
     /// it returns, no byte that still matters needs an older wrapping key, and no byte that does not matter
     /// opens with the current one.

@@ -123,6 +123,12 @@ impl Engine for Log {
         self.shared.catalog().take_damage()
     }
 
+    fn advance(&self, lane: Lane, next: Sequence) {
+        self.shared.catalog().advance(lane, next);
+        // Told again by the next start if this is not kept: the mark says so then as well.
+        drop(self.shared.settle());
+    }
+
     fn rewrap(&self) -> Result<(), StoreError> {
         let mut writer = held(&self.writer);
         writer.abandon();

@@ -5,9 +5,11 @@ mod crash;
 mod damage;
 mod faulty;
 mod full;
+mod history;
 mod model;
 mod powercut;
 mod retention;
+mod rotation;
 mod secrecy;
 
 use std::path::{Path, PathBuf};

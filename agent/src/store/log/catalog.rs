@@ -90,6 +90,17 @@ impl Catalog {
         Sequence(*self.cursor.next.of(lane))
     }
 
+    /// Gives out no place before `next` any more.
+    pub(super) fn advance(&mut self, lane: Lane, next: Sequence) {
+        let known = self.cursor.next.of_mut(lane);
+        let last = next.0.checked_sub(1).map(Sequence);
+        let unknown = last.map(|last| SequenceRange::between(Sequence(*known), last));
+        if let Some(Ok(range)) = unknown {
+            *known = next.0;
+            self.report(lane, range, Fault::TakenBack);
+        }
+    }
+
     /// Checks that batches take the places that are next; gives the bytes that the group takes.
     pub(super) fn admit(&self, batches: &[NewBatch<'_>]) -> Result<u64, StoreError> {
         let mut next = self.cursor.next;

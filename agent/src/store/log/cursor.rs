@@ -145,18 +145,13 @@ impl CursorFile {
         let torn = slots
             .iter()
             .any(|(_, content)| matches!(content, Content::Unreadable));
-        let mut notes: Vec<_> = slots
+        let newest = slots
             .into_iter()
             .filter_map(|(slot, content)| match content {
                 Content::Note(note) => Some((slot, note)),
                 Content::Blank | Content::Unreadable => None,
             })
-            .collect();
-        notes.sort_by_key(|(_, note)| note.generation);
-        // A process that was killed may have written the newer one and not synced it, or synced it in vain:
-        // only of the older one it is certain that a power cut does not take it.
-        let certain = notes.first().map(|(slot, _)| *slot);
-        let newest = notes.pop();
+            .max_by_key(|(_, note)| note.generation);
         let (synced, generation, found) = match newest {
             Some((slot, note)) => {
                 let same_boot = boot.is_some() && note.boot == boot;
@@ -165,8 +160,11 @@ impl CursorFile {
                     cached: boot.is_none() || same_boot,
                     cursor: note.cursor,
                 };
-                let certain = certain.unwrap_or(slot);
-                (certain, note.generation, Some(found))
+                if found.cached {
+                    // A medium that refuses this will say so at the first acknowledgement.
+                    drop(confirm(&file, slot));
+                }
+                (slot, note.generation, Some(found))
             }
             None => (Slot::Second, 0, None),
         };
@@ -266,6 +264,15 @@ impl Note {
             cursor,
         })
     }
+}
+
+/// Writes what is in a slot once more, and syncs. A process that was killed may have written it and not synced
+/// it, or synced it in vain; should the power go now, it is as it was or the other slot is.
+fn confirm(file: &StoreFile, slot: Slot) -> Result<(), StoreError> {
+    let mut bytes = vec![0; SLOT];
+    file.read_at(&mut bytes, slot.offset())?;
+    file.write_at(&bytes, slot.offset())?;
+    file.sync()
 }
 
 fn read_slots(file: &StoreFile, epoch: Epoch) -> Result<[(Slot, Content); 2], StoreError> {

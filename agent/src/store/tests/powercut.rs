@@ -12,9 +12,10 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use super::super::Fault;
 use super::super::directory::Directory;
 use super::super::log::inspect::{Seen, entries_in};
+use super::super::mark::Mark;
+use super::super::{Fault, History};
 use super::faulty::{Faulty, Mishap};
 use super::*;
 
@@ -120,6 +121,8 @@ struct Books {
 struct Run<'a> {
     random: Random,
     medium: Faulty,
+    /// Another medium, for the mark.
+    elsewhere: Faulty,
     budget: u64,
     store: Option<Store>,
     books: BTreeMap<Lane, Books>,
@@ -131,11 +134,13 @@ struct Run<'a> {
 fn run(seed: u64, tally: &mut Tally) {
     let mut random = Random(seed);
     let medium = Faulty::new(random.next());
+    let elsewhere = Faulty::new(random.next());
     let budget = (240 + random.below(400)) << 10;
     let books = Lane::ALL.map(|lane| (lane, Books::default())).into();
     let mut run = Run {
         random,
         medium,
+        elsewhere,
         budget,
         store: None,
         books,
@@ -195,7 +200,7 @@ impl Run<'_> {
             ..settings(Path::new("medium"))
         };
         let mut tries = 0;
-        let (store, recovery) = loop {
+        let (mut store, recovery) = loop {
             let opened = Store::open_in(self.directory(), settings.clone(), &gateway(), &key());
             match opened {
                 Ok(opened) if self.medium.is_powered() => break opened,
@@ -214,6 +219,13 @@ impl Run<'_> {
         };
         self.medium.forgive();
         self.shaky = false;
+        let elsewhere = Directory::on(Path::new("elsewhere"), Arc::new(self.elsewhere.clone()));
+        let history = store.watch(Some(Mark::open(&elsewhere, "store.mark")));
+        assert_eq!(
+            history,
+            History::Consistent,
+            "the mark knows more than the store"
+        );
         self.store = Some(store);
         self.check(&recovery.damage);
     }
@@ -451,6 +463,7 @@ impl Run<'_> {
         }
         self.store = None;
         self.medium.restart();
+        self.elsewhere.restart();
         self.medium.set_capacity(u64::MAX);
         self.doubt();
         if self.random.chance(4) {
