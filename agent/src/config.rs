@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use wardlink_link::identity;
+use wardlink_link::session::Version;
 use wardlink_wire::document::{Faults, Section};
 use wardlink_wire::id::GatewayId;
 use wardlink_wire::message::PayloadKey;
@@ -44,6 +45,8 @@ pub struct Broker {
     pub host: String,
     /// TCP port.
     pub port: u16,
+    /// Which MQTT it is spoken to in.
+    pub mqtt: Version,
     /// Our certificate and whom we believe.
     pub files: identity::Files,
     /// How often the connection is proven alive.
@@ -173,6 +176,8 @@ fn broker(
     let ca = files::path(section, "ca", folder, faults);
     let certificate = files::path(section, "certificate", folder, faults);
     let key = files::path(section, "key", folder, faults);
+    let crl = section.text("crl", faults).map(|crl| folder.join(crl));
+    let mqtt = section.choice("mqtt", &Version::NAMES, faults);
     let keep_alive = section.duration(
         "keep_alive",
         Duration::from_secs(1)..=Duration::from_secs(3600),
@@ -183,11 +188,13 @@ fn broker(
         ca: ca?,
         certificate: certificate?,
         key: key?,
+        crl,
     };
     files::check_identity(gateway, &files, faults);
     Some(Broker {
         host: host?,
         port: u16::try_from(port).ok()?,
+        mqtt: mqtt.unwrap_or_default(),
         files,
         keep_alive: keep_alive.unwrap_or(Duration::from_secs(30)),
         in_flight: u16::try_from(in_flight).ok()?,

@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use wardlink_link::backoff::Backoff;
+use wardlink_link::floor;
 use wardlink_link::identity::Identity;
 use wardlink_link::session::{Options, Publication, Session};
 use wardlink_wire::birth;
@@ -124,7 +125,7 @@ impl Publisher {
             self.health.fault(Part::Identity, text);
             return None;
         }
-        if identity.not_after() <= clock::utc_seconds() {
+        if identity.not_after() <= floor::judged_at(clock::utc_seconds()) {
             let text =
                 "the certificate is expired: recording goes on, delivery waits for a new one";
             self.health.fault(Part::Identity, text.to_owned());
@@ -132,6 +133,7 @@ impl Publisher {
             self.health.well(Part::Identity);
         }
         let options = Options {
+            version: self.broker.mqtt,
             host: self.broker.host.clone(),
             port: self.broker.port,
             client_id: self.gateway.to_string(),

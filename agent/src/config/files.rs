@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use wardlink_link::file::{self, FileError};
+use wardlink_link::floor;
 use wardlink_link::identity::{Files, Identity};
 use wardlink_wire::document::{Faults, Section};
 use wardlink_wire::id::GatewayId;
@@ -137,7 +138,7 @@ pub(super) fn check_identity(gateway: Option<&GatewayId>, files: &Files, faults:
         let hint = format!("the certificate is for {:?}", identity.common_name());
         faults.note_with_hint("gateway.id", problem, hint);
     }
-    if identity.not_after() <= clock::utc_seconds() {
+    if identity.not_after() <= floor::judged_at(clock::utc_seconds()) {
         tracing::warn!(
             "{}: expired: records are kept, but no broker takes them until it is renewed",
             files.certificate.display()
