@@ -53,6 +53,8 @@ pub struct Broker {
     pub keep_alive: Duration,
     /// Most messages on their way at once.
     pub in_flight: u16,
+    /// Most bytes a second, where the link is paid by the byte.
+    pub rate: Option<u32>,
 }
 
 /// The monitor.
@@ -184,6 +186,7 @@ fn broker(
         faults,
     );
     let in_flight = section.integer("in_flight", 1..=1000, faults).unwrap_or(32);
+    let rate = section.integer("rate", 512..=1 << 30, faults);
     let files = identity::Files {
         ca: ca?,
         certificate: certificate?,
@@ -198,6 +201,7 @@ fn broker(
         files,
         keep_alive: keep_alive.unwrap_or(Duration::from_secs(30)),
         in_flight: u16::try_from(in_flight).ok()?,
+        rate: rate.and_then(|rate| u32::try_from(rate).ok()),
     })
 }
 

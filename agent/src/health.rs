@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use tokio::sync::watch;
 use wardlink_wire::id::DeviceId;
+use wardlink_wire::lane::Lane;
 
 /// The latest state of every part.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub struct Snapshot {
     pub gaps: u64,
     /// Version of the profile in force.
     pub profile: u64,
+    /// When the oldest undelivered record of a lane was measured: UTC, nanoseconds since 1970-01-01.
+    pub oldest: BTreeMap<Lane, i64>,
     /// Devices of the profile.
     pub devices: BTreeMap<DeviceId, DeviceHealth>,
     /// What is wrong now, by the part that says so.
@@ -90,6 +93,8 @@ pub enum Part {
     Receipts,
     /// Configuration.
     Profile,
+    /// Batches that the broker does not take.
+    Delivery,
 }
 
 /// The shared health.
@@ -106,6 +111,7 @@ impl Health {
             receipts: 0,
             gaps: 0,
             profile,
+            oldest: BTreeMap::new(),
             devices: BTreeMap::new(),
             faults: BTreeMap::new(),
         };

@@ -151,7 +151,9 @@ impl Agent {
             committed: wires.committed.subscribe(),
             attached: wires.attached.subscribe(),
             config_state: wires.config_state.subscribe(),
+            profile: wires.profile.subscribe(),
             bundles,
+            captures: captures.downgrade(),
             last_words,
             health,
         };
