@@ -14,6 +14,8 @@
 //! | [`publisher`] | store -> broker; what is acknowledged leaves the store |
 //! | [`update`] | broker -> verified bundle -> the profile in force |
 //! | [`health`], [`status`] | what is going on, for people |
+//! | [`supervision`] | what the service manager is told |
+//! | [`sandbox`] | what the running agent gives up: files, system calls |
 //! | [`agent`] | opens, starts, supervises, stops |
 
 pub mod agent;
@@ -25,6 +27,8 @@ pub mod publisher;
 pub mod record;
 pub mod recorder;
 pub mod sampler;
+pub mod sandbox;
 pub mod status;
 pub mod store;
+pub mod supervision;
 pub mod update;

@@ -98,6 +98,7 @@ fn run(config: &Path, json: bool, grace: Duration) -> anyhow::Result<ExitCode> {
     let report = runtime.block_on(async {
         let stop = CancellationToken::new();
         let agent = Agent::open(settings)?;
+        tracing::info!("given up: {}", agent.confine()?);
         let stopping = Stopping {
             stop: stop.clone(),
             grace,
