@@ -8,11 +8,12 @@ use std::time::Duration;
 use wardlink_tests::folder::Folder;
 use wardlink_tests::gateway::Gateway;
 use wardlink_tests::program::{Program, ours};
-use wardlink_tests::{fleet::Fleet, profile, wait};
+use wardlink_tests::ward::lonely;
+use wardlink_tests::{profile, wait};
 
 #[test]
 fn a_running_agent_can_start_no_program_and_gain_no_right() {
-    let (_folder, mut gateway) = lonely(&profile::thermometer());
+    let (mut gateway, _fleet, _folder) = lonely(&profile::thermometer());
     gateway.start();
     let status = fs::read_to_string(format!("/proc/{}/status", gateway.program().id())).unwrap();
     for held in ["NoNewPrivs:\t1", "Seccomp:\t2"] {
@@ -27,7 +28,7 @@ fn a_file_that_is_not_the_agents_cannot_be_opened_by_way_of_a_profile() {
     let strange = Folder::new();
     let secret = strange.join("secret");
     fs::write(&secret, "of somebody else").unwrap();
-    let (_folder, mut gateway) = lonely(&profile::oximeter(&secret));
+    let (mut gateway, _fleet, _folder) = lonely(&profile::oximeter(&secret));
     gateway.start();
     let report = gateway.until("the device is refused", |report| {
         report.devices.iter().any(|device| device.fault.is_some())
@@ -46,7 +47,7 @@ fn a_file_that_is_not_the_agents_cannot_be_opened_by_way_of_a_profile() {
 
 #[test]
 fn the_service_manager_is_told_that_the_agent_is_ready_alive_and_stopping() {
-    let (folder, gateway) = lonely(&profile::thermometer());
+    let (gateway, _fleet, folder) = lonely(&profile::thermometer());
     let manager = folder.join("notify");
     let heard = UnixDatagram::bind(&manager).unwrap();
     heard.set_read_timeout(Some(wait::LONG)).unwrap();
@@ -75,15 +76,6 @@ fn until_heard(socket: &UnixDatagram, awaited: &str) {
             return;
         }
     }
-}
-
-/// A gateway whose broker is not there: what it measures stays with it.
-fn lonely(profile: &str) -> (Folder, Gateway) {
-    let folder = Folder::new();
-    let fleet = Fleet::init(folder.join("fleet"));
-    let out = folder.join("gw-1");
-    fleet.enrol("gw-1", profile, 1, &out);
-    (folder, Gateway::at("gw-1", out))
 }
 
 fn log(gateway: &Gateway) -> String {
