@@ -23,6 +23,7 @@ use crate::publisher::{PublisherError, Stop};
 use crate::record::Capture;
 use crate::recorder::RecorderError;
 use crate::sampler::SamplerError;
+use crate::sandbox::{self, Confinement, Grants, SandboxError};
 use crate::status::{Report, Status, StatusError};
 use crate::store::{self, Recovery, Store, StoreError};
 use crate::update::{Kept, UpdateError};
@@ -86,6 +87,18 @@ impl Agent {
         })
     }
 
+    /// Gives up every file and system call that this agent does not need, on this thread and those it starts:
+    /// call it before [`Agent::run`], while there is one thread. A recording in a folder that the profile
+    /// in force does not name cannot be played until the next start.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn confine(&self) -> Result<Confinement, SandboxError> {
+        let enrolled = &self.settings.profile.enrolled;
+        let profile = self.kept.as_ref().map_or(enrolled, |kept| &kept.profile);
+        sandbox::confine(&Grants::of(&self.settings, profile))
+    }
+
     /// Runs until asked to stop; returns what was reached.
     ///
     /// `log` is told how much to log, now and with every profile.
@@ -124,7 +137,7 @@ struct Running {
     /// Cancelled by the recorder when everything measured is committed.
     recorded: CancellationToken,
     publishing: Stop,
-    /// Stops the status socket.
+    /// Stops the status socket and the word to the service manager.
     telling: CancellationToken,
     captures: mpsc::Sender<Capture>,
     wires: start::Wires,
@@ -230,6 +243,8 @@ pub enum Name {
     Status,
     /// Follows the log level.
     Log,
+    /// Tells the service manager.
+    Supervision,
 }
 
 /// Why the agent did not start or ended early.

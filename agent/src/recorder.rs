@@ -88,6 +88,7 @@ impl Recorder {
             work.notice_damage();
             let due = work.lanes.take_due(&work.recorder.profile.borrow());
             work.commit(due).await?;
+            work.recorder.health.turn();
         }
         let rest = work.lanes.take_all();
         work.commit(rest).await?;

@@ -19,6 +19,7 @@ use crate::recorder::{Asked, Recorder, last_words};
 use crate::sampler::Sampler;
 use crate::status::Status;
 use crate::store::{History, Recovery, Rotation};
+use crate::supervision;
 use crate::update::Updater;
 
 /// The ends that are kept so that no part sees a neighbour's end as news.
@@ -78,6 +79,11 @@ impl Agent {
         running.spawn(Name::Log, follow(levels, log, stop));
         running.spawn(Name::Publisher, async move {
             Ok(parts.publisher.run(publishing).await?)
+        });
+        let (supervised, told) = (status.health.clone(), running.telling.clone());
+        running.spawn(Name::Supervision, async move {
+            supervision::tell(supervised, told).await;
+            Ok(())
         });
         if let Some(socket) = socket {
             let (status, stop) = (status.clone(), running.telling.clone());
