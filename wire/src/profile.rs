@@ -9,7 +9,9 @@ mod device;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-pub use device::{Bus, DeviceSettings, Driver, RecordingSource, Simulation};
+pub use device::{
+    Bus, DRIVERS, DeviceSettings, Driver, Key, Kind, Options, RecordingSource, Row, Simulation,
+};
 
 use crate::document::{Faults, Section};
 use crate::id::DeviceId;

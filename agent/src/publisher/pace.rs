@@ -39,6 +39,49 @@ impl Pace {
         hop: Duration::from_millis(250),
         receipt: Duration::from_millis(600),
         look: Duration::from_secs(10),
-        aside: Duration::from_secs(3600),
+        aside: Duration::from_secs(300),
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wardlink_link::backoff::Backoff;
+
+    /// Seconds after a broker is back, and how many of `gateways` reach it in each, when all lost it at once
+    /// and it was away for `outage`. Every attempt meanwhile fails at once, as with a refused connection.
+    fn reconnects(gateways: usize, outage: Duration) -> Vec<usize> {
+        let (first, last) = Pace::NORMAL.delays;
+        let mut seconds = Vec::new();
+        for _ in 0..gateways {
+            let (mut backoff, mut tried) = (Backoff::new(first, last), Duration::ZERO);
+            while tried < outage {
+                tried += backoff.next_delay();
+            }
+            let second = usize::try_from((tried - outage).as_secs()).unwrap();
+            if seconds.len() <= second {
+                seconds.resize(second + 1, 0);
+            }
+            seconds[second] += 1;
+        }
+        seconds
+    }
+
+    #[test]
+    fn ten_thousand_gateways_that_lost_a_broker_at_once_come_back_over_seconds() {
+        for outage in [1, 10, 60, 300].map(Duration::from_secs) {
+            let seconds = reconnects(10_000, outage);
+            println!("away for {outage:?}: reconnects in each second after: {seconds:?}");
+            assert_eq!(seconds.iter().sum::<usize>(), 10_000);
+            assert!(seconds.len() <= 8, "somebody comes back late: {seconds:?}");
+        }
+        // A ceiling of 8 s spreads what is left of a delay over 8 s, most of it in the first half; an even
+        // spread would be 1250 a second. Chance moves these numbers by some 40.
+        let seconds = reconnects(10_000, Duration::from_secs(300));
+        assert!(seconds.iter().all(|count| *count < 2800), "{seconds:?}");
+        assert!(
+            seconds.iter().take(4).all(|count| *count > 900),
+            "{seconds:?}"
+        );
+    }
 }

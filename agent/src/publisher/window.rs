@@ -28,7 +28,7 @@ pub(super) struct Window {
     /// When the broker last acknowledged something, or the first batch began to wait for it.
     taken: Instant,
     wedged: Duration,
-    /// When the last receipt moved something, or the first batch began to wait for one.
+    /// When the last receipt moved something, or a batch began to wait for the first one.
     progress: Instant,
     patience: Duration,
     patiences: (Duration, Duration),
@@ -92,9 +92,6 @@ impl Window {
         if self.on_their_way.is_empty() {
             self.taken = now;
         }
-        if self.waiting.is_empty() {
-            self.progress = now;
-        }
         let (number, at) = (self.next, now);
         let sent = Sent {
             lane,
@@ -112,7 +109,11 @@ impl Window {
 
     /// The broker acknowledged a message.
     pub(super) fn taken(&mut self, number: u64, now: Instant) -> Option<(Lane, SequenceRange)> {
+        let had_deadline = self.deadline().is_some();
         let sent = self.on_their_way.remove(&number)?;
+        if !had_deadline {
+            self.progress = now;
+        }
         self.hop.answered(sent.bytes, sent.at, now);
         self.taken = now;
         Some((sent.lane, sent.range))
@@ -138,7 +139,9 @@ impl Window {
 
     /// When to stop believing that receipts will still come for what was sent.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        (!self.waiting.is_empty()).then(|| self.progress + self.patience)
+        // The broker acknowledges in order: where the oldest is still on its way, all are.
+        let (oldest, _) = self.waiting.first_key_value()?;
+        (!self.on_their_way.contains_key(oldest)).then(|| self.progress + self.patience)
     }
 
     /// When to stop believing that the broker still takes anything.
@@ -213,7 +216,10 @@ mod tests {
         );
         assert_eq!(window.deadline(), None);
         window.sent(Lane::Wave, range(0, 4), 100, now);
-        assert_eq!(window.deadline().unwrap() - now, first * 2);
+        assert_eq!(window.deadline(), None, "the broker does not have it yet");
+        let later = now + Duration::from_secs(60);
+        window.taken(3, later);
+        assert_eq!(window.deadline().unwrap() - later, first * 2);
     }
 
     #[test]
@@ -221,6 +227,7 @@ mod tests {
         let now = Instant::now();
         let mut window = Window::new(8, Pace::NORMAL, now);
         window.sent(Lane::Vital, range(0, 9), 100, now);
+        window.taken(0, now);
         window.delivered(Lane::Vital, &set(&[range(0, 5)]), now);
         assert!(window.deadline().is_some());
         window.delivered(Lane::Vital, &set(&[range(0, 5), range(6, 9)]), now);
