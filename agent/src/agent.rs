@@ -25,7 +25,9 @@ use crate::recorder::RecorderError;
 use crate::sampler::SamplerError;
 use crate::status::{Report, Status, StatusError};
 use crate::store::{self, Recovery, Store, StoreError};
-use crate::update::{Kept, UpdateError};
+use crate::update::UpdateError;
+use crate::update::disk::Folder;
+use crate::update::keeper::Keeper;
 
 /// An agent that is ready to start.
 #[derive(Debug)]
@@ -33,7 +35,7 @@ pub struct Agent {
     settings: Settings,
     store: Arc<Store>,
     recovery: Recovery,
-    kept: Option<Kept>,
+    keeper: Keeper,
     health: Health,
 }
 
@@ -55,28 +57,22 @@ impl Agent {
         let opening = store::Settings::new(&settings.store.path, settings.store.budget);
         let (store, recovery) =
             Store::open(opening, &settings.gateway, settings.store.key.clone())?;
-        let kept = Kept::read(
-            &settings.profile.state,
-            &settings.gateway,
+        let folder = Folder::at(settings.profile.state.clone());
+        let (keeper, faults) = Keeper::open(
+            Box::new(folder),
+            settings.gateway.clone(),
             &settings.operators,
+            clock::now().utc_ns,
         );
-        let health = Health::new(
-            kept.as_ref()
-                .ok()
-                .and_then(Option::as_ref)
-                .map_or(0, |kept| kept.version),
-        );
-        let kept = kept.unwrap_or_else(|error| {
-            let text =
-                format!("{error}: measuring with the profile this gateway was enrolled with");
-            health.fault(Part::Profile, text);
-            None
-        });
+        let health = Health::new(keeper.number());
+        if !faults.is_empty() {
+            health.fault(Part::Profile, faults.join("; "));
+        }
         Ok(Self {
             settings,
             store: Arc::new(store),
             recovery,
-            kept,
+            keeper,
             health,
         })
     }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use tokio::sync::watch;
+use wardlink_wire::audit::Head;
 use wardlink_wire::id::DeviceId;
 
 /// The latest state of every part.
@@ -21,6 +22,10 @@ pub struct Snapshot {
     pub gaps: u64,
     /// Version of the profile in force.
     pub profile: u64,
+    /// `settled`, `staged` or `on-trial`: whether another profile is on its way.
+    pub update: &'static str,
+    /// The end of the audit log.
+    pub audit: Option<Head>,
     /// Devices of the profile.
     pub devices: BTreeMap<DeviceId, DeviceHealth>,
     /// What is wrong now, by the part that says so.
@@ -88,6 +93,8 @@ pub enum Part {
     Receipts,
     /// Configuration.
     Profile,
+    /// Whether the configuration is the newest there is.
+    Freshness,
 }
 
 /// The shared health.
@@ -104,6 +111,8 @@ impl Health {
             receipts: 0,
             gaps: 0,
             profile,
+            update: "settled",
+            audit: None,
             devices: BTreeMap::new(),
             faults: BTreeMap::new(),
         };
