@@ -15,6 +15,9 @@
 //! | [`update`] | broker -> verified bundle -> the profile in force, on trial at first |
 //! | [`audit`] | what was decided about the configuration, in a chain |
 //! | [`health`], [`status`] | what is going on, for people |
+//! | [`supervision`] | what the service manager is told |
+//! | [`sandbox`] | what the running agent gives up: files, system calls |
+//! | [`doctor`] | would this gateway measure, keep and deliver? |
 //! | [`agent`] | opens, starts, supervises, stops |
 
 pub mod agent;
@@ -22,11 +25,14 @@ pub mod audit;
 pub mod clock;
 pub mod config;
 pub mod devices;
+pub mod doctor;
 pub mod health;
 pub mod publisher;
 pub mod record;
 pub mod recorder;
 pub mod sampler;
+pub mod sandbox;
 pub mod status;
 pub mod store;
+pub mod supervision;
 pub mod update;
