@@ -26,7 +26,9 @@ use crate::sampler::SamplerError;
 use crate::sandbox::{self, Confinement, Grants, SandboxError};
 use crate::status::{Report, Status, StatusError};
 use crate::store::{self, Recovery, Store, StoreError};
-use crate::update::{Kept, UpdateError};
+use crate::update::UpdateError;
+use crate::update::disk::Folder;
+use crate::update::keeper::Keeper;
 
 /// An agent that is ready to start.
 #[derive(Debug)]
@@ -34,7 +36,7 @@ pub struct Agent {
     settings: Settings,
     store: Arc<Store>,
     recovery: Recovery,
-    kept: Option<Kept>,
+    keeper: Keeper,
     health: Health,
 }
 
@@ -58,31 +60,25 @@ impl Agent {
         opening.mark = Some(settings.profile.state.join(STORE_MARK));
         let (store, recovery) =
             Store::open(opening, &settings.gateway, settings.store.key.as_ref())?;
-        let kept = Kept::read(
-            &settings.profile.state,
-            &settings.gateway,
+        let folder = Folder::at(settings.profile.state.clone());
+        let (keeper, faults) = Keeper::open(
+            Box::new(folder),
+            settings.gateway.clone(),
             &settings.operators,
+            clock::now().utc_ns,
         );
-        let health = Health::new(
-            kept.as_ref()
-                .ok()
-                .and_then(Option::as_ref)
-                .map_or(0, |kept| kept.version),
-        );
+        let health = Health::new(keeper.number());
+        if !faults.is_empty() {
+            health.fault(Part::Profile, faults.join("; "));
+        }
         if let Some(text) = start::told(&recovery.history) {
             health.fault(Part::History, text);
         }
-        let kept = kept.unwrap_or_else(|error| {
-            let text =
-                format!("{error}: measuring with the profile this gateway was enrolled with");
-            health.fault(Part::Profile, text);
-            None
-        });
         Ok(Self {
             settings,
             store: Arc::new(store),
             recovery,
-            kept,
+            keeper,
             health,
         })
     }
@@ -95,7 +91,7 @@ impl Agent {
     /// When the kernel refuses.
     pub fn confine(&self) -> Result<Confinement, SandboxError> {
         let enrolled = &self.settings.profile.enrolled;
-        let profile = self.kept.as_ref().map_or(enrolled, |kept| &kept.profile);
+        let profile = self.keeper.profile().unwrap_or(enrolled);
         sandbox::confine(&Grants::of(&self.settings, profile))
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::watch;
+use wardlink_wire::audit::Head;
 use wardlink_wire::id::DeviceId;
 use wardlink_wire::lane::Lane;
 
@@ -24,6 +25,10 @@ pub struct Snapshot {
     pub gaps: u64,
     /// Version of the profile in force.
     pub profile: u64,
+    /// `settled`, `staged` or `on-trial`: whether another profile is on its way.
+    pub update: &'static str,
+    /// The end of the audit log.
+    pub audit: Option<Head>,
     /// When the oldest undelivered record of a lane was measured: UTC, nanoseconds since 1970-01-01.
     pub oldest: BTreeMap<Lane, i64>,
     /// Devices of the profile.
@@ -95,6 +100,8 @@ pub enum Part {
     Receipts,
     /// Configuration.
     Profile,
+    /// Whether the configuration is the newest there is.
+    Freshness,
     /// Batches that the broker does not take.
     Delivery,
     /// The UTC clock.
@@ -118,6 +125,8 @@ impl Health {
             receipts: 0,
             gaps: 0,
             profile,
+            update: "settled",
+            audit: None,
             oldest: BTreeMap::new(),
             devices: BTreeMap::new(),
             faults: BTreeMap::new(),

@@ -12,7 +12,8 @@
 //! | [`recorder`] | records -> batches -> the store, durable |
 //! | [`store`] | sealed, first in first out, survives power cuts |
 //! | [`publisher`] | store -> broker; what is acknowledged leaves the store |
-//! | [`update`] | broker -> verified bundle -> the profile in force |
+//! | [`update`] | broker -> verified bundle -> the profile in force, on trial at first |
+//! | [`audit`] | what was decided about the configuration, in a chain |
 //! | [`health`], [`status`] | what is going on, for people |
 //! | [`supervision`] | what the service manager is told |
 //! | [`sandbox`] | what the running agent gives up: files, system calls |
@@ -20,6 +21,7 @@
 //! | [`agent`] | opens, starts, supervises, stops |
 
 pub mod agent;
+pub mod audit;
 pub mod clock;
 pub mod config;
 pub mod devices;

@@ -38,6 +38,9 @@ pub struct Report {
     pub link: String,
     /// Version of the profile in force; 0 is the one it was enrolled with.
     pub profile: u64,
+    /// `settled`, `staged` or `on-trial`: whether another profile is on its way.
+    #[serde(default)]
+    pub update: String,
     /// Records committed in this store since it was created.
     pub recorded: u64,
     /// Records in the store that are not acknowledged.
@@ -132,6 +135,7 @@ impl Status {
                 Link::Connecting => "connecting".to_owned(),
             },
             profile: snapshot.profile,
+            update: snapshot.update.to_owned(),
             recorded: lanes.iter().map(|lane| lane.recorded).sum(),
             backlog: lanes.iter().map(|lane| lane.backlog).sum(),
             gaps: snapshot.gaps,

@@ -1,172 +1,274 @@
-//! Broker -> verified bundle -> the profile in force.
+//! Broker -> verified parcel -> the profile in force, on trial until it has proven itself.
 //!
-//! Owns which profile holds. Promises that only a bundle of a pinned operator, for this gateway, newer than
-//! the last one and not expired changes anything; that it is kept durably before it is applied, so that
-//! after a power cut either the old or the new profile holds; and that every outcome is reported with its
-//! reason. Refuses to touch identity, broker trust or the store's data: a profile cannot name them.
+//! Owns which profile holds. Promises that only a bundle of enough operators, for this gateway, newer than
+//! the last one and not expired changes anything; that a profile which does not prove itself is rolled back
+//! without anybody's help, also after a power cut or a crash; and that every outcome is in the audit log and
+//! reported with its reason. Refuses to touch identity, broker trust or the store's data: a profile cannot
+//! name them. The whole way is drawn in docs/updates.md.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`machine`] | what may follow what, without I/O |
+//! | [`keeper`] | the machine with its memory: audit log, record, bundles |
+//! | [`record`], [`disk`] | that memory on the disk |
+//! | [`trial`] | whether a profile has proven itself |
 
-mod kept;
+pub mod disk;
+pub mod keeper;
+pub mod machine;
+pub mod record;
+#[cfg(test)]
+mod tests;
+pub mod trial;
 
-use std::path::PathBuf;
+use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
-use aws_lc_rs::digest;
 use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
-use wardlink_wire::bundle::{Bundle, BundleError, Parcel, Version};
+use wardlink_wire::birth::Device;
+use wardlink_wire::bundle::BundleError;
+use wardlink_wire::codec::EncodeError;
 use wardlink_wire::document::Faults;
-use wardlink_wire::id::GatewayId;
 use wardlink_wire::profile::Profile;
 use wardlink_wire::record::EventKind;
-use wardlink_wire::root::Trust;
-use wardlink_wire::state::{BundleOutcome, ConfigState, Outcome};
+use wardlink_wire::state::{ConfigState, Outcome, Reason};
 
+use crate::audit::LogError;
 use crate::clock;
 use crate::health::{Health, Part};
 use crate::record::Capture;
-pub use kept::{Kept, KeptError};
+use keeper::{Changed, Keeper, Taken};
+use machine::Phase;
 
 /// The updater.
 #[derive(Debug)]
 pub struct Updater {
-    /// Whose profile.
-    pub gateway: GatewayId,
-    /// The operators whose bundles count.
-    pub operators: Trust,
-    /// Where an applied bundle is kept.
-    pub folder: PathBuf,
-    /// The version in force.
-    pub version: u64,
-    /// The digest of the bundle in force.
-    pub digest: Option<Vec<u8>>,
+    /// Which profile holds, and why.
+    pub keeper: Keeper,
+    /// The profile of enrolment.
+    pub enrolled: Profile,
     /// Told which profile holds.
     pub profile: watch::Sender<Arc<Profile>>,
+    /// Tells that the sampler has made the devices those of the profile.
+    pub attached: watch::Receiver<Vec<Device>>,
     /// Told what became of the last bundle.
     pub config_state: watch::Sender<Option<ConfigState>>,
     /// Where events go.
     pub captures: mpsc::Sender<Capture>,
-    /// Where it says how it does.
+    /// Where it says how it does, and reads how devices and broker do.
     pub health: Health,
+    /// What is known of the trial since the sampler applied it.
+    pub watched: Option<Watched>,
+}
+
+/// A trial that is under way.
+#[derive(Debug, Clone, Copy)]
+pub struct Watched {
+    since: Instant,
+    published: u64,
 }
 
 impl Updater {
-    /// Looks at bundles until told to stop.
+    /// Looks at parcels and trials until told to stop.
     ///
     /// # Errors
     /// Never; the signature is that of a part.
     pub async fn run(
         mut self,
-        mut bundles: mpsc::Receiver<Vec<u8>>,
+        mut parcels: mpsc::Receiver<Vec<u8>>,
         stop: CancellationToken,
     ) -> Result<(), UpdateError> {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.report();
         loop {
-            let bytes = tokio::select! {
+            tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
-                bytes = bundles.recv() => match bytes {
-                    Some(bytes) => bytes,
+                parcel = parcels.recv() => match parcel {
+                    Some(parcel) => self.look_at(&parcel).await,
                     None => return Ok(()),
                 },
-            };
-            self.look_at(&bytes).await;
+                _ = ticks.tick() => {}
+            }
+            self.apply_due().await;
+            self.put_in_force();
+            self.watch().await;
+            self.notice_staleness();
         }
     }
 
-    async fn look_at(&mut self, bytes: &[u8]) {
-        let digest = digest::digest(&digest::SHA256, bytes).as_ref().to_vec();
-        if self.digest.as_ref() == Some(&digest) {
-            tracing::debug!(version = self.version, "this bundle is in force already");
-            self.report(digest, Some(self.version), Ok(()));
-            return;
+    async fn look_at(&mut self, parcel: &[u8]) {
+        match self.keeper.take(parcel, clock::now().utc_ns) {
+            Taken::Known => tracing::debug!("this parcel is known already"),
+            // A newer bundle may have ended a trial.
+            Taken::Kept => self.watched = None,
+            Taken::Refused(error) => {
+                let text = format!("a bundle was refused: {error}");
+                self.health.fault(Part::Profile, text);
+                self.record(EventKind::ProfileRefused, error.to_string())
+                    .await;
+            }
         }
-        let (version, outcome) = self.consider(bytes);
-        let event = match &outcome {
-            Ok(signer) => {
-                let text = format!("profile version {} signed by {signer}", self.version);
-                tracing::info!("{text} applied");
-                self.digest = Some(digest.clone());
-                self.health.well(Part::Profile);
-                (EventKind::ProfileApplied, text)
-            }
-            Err(reason) => {
-                self.health
-                    .fault(Part::Profile, format!("a bundle was refused: {reason}"));
-                (EventKind::ProfileRefused, reason.to_string())
-            }
+        self.report();
+    }
+
+    async fn apply_due(&mut self) {
+        let reading = trial::reading(&self.health.snapshot());
+        match self.keeper.apply_due(clock::now().utc_ns, reading) {
+            Ok(None) => {}
+            Ok(Some(changed)) => self.tell(changed).await,
+            Err(error) => self.health.fault(Part::Profile, error.to_string()),
+        }
+    }
+
+    /// Follows a trial from the moment the sampler has applied it.
+    async fn watch(&mut self) {
+        let Phase::OnTrial { next, reading, .. } = self.keeper.phase() else {
+            self.watched = None;
+            return;
         };
-        self.report(digest, version, outcome.map(drop));
-        let capture = Capture::of_gateway(event.0, event.1);
+        let snapshot = self.health.snapshot();
+        let Some(watched) = self.watched else {
+            if self.attached.has_changed().unwrap_or(false) {
+                self.watched = Some(Watched {
+                    since: Instant::now(),
+                    published: snapshot.published,
+                });
+            }
+            return;
+        };
+        let profile = Arc::clone(&self.profile.borrow());
+        let course = trial::Course {
+            trial: next.trial,
+            profile: &profile,
+            reading,
+            elapsed: watched.since.elapsed(),
+            published: watched.published,
+        };
+        let Some(verdict) = course.verdict(&snapshot) else {
+            return;
+        };
+        self.watched = None;
+        match self.keeper.end_trial(verdict, clock::now().utc_ns) {
+            Ok(None) => {}
+            Ok(Some(changed)) => self.tell(changed).await,
+            Err(error) => self.health.fault(Part::Profile, error.to_string()),
+        }
+    }
+
+    fn notice_staleness(&mut self) {
+        let was = self.health.snapshot().faults.contains_key(&Part::Freshness);
+        match self.keeper.notice_staleness(clock::now().utc_ns) {
+            Some(text) => {
+                self.health.fault(Part::Freshness, text);
+                if !was {
+                    self.report();
+                }
+            }
+            None if was => {
+                self.health.well(Part::Freshness);
+                self.report();
+            }
+            None => {}
+        }
+    }
+
+    /// Puts the profile in force and says what became of a bundle.
+    async fn tell(&mut self, changed: Changed) {
+        let Changed { outcome, text } = changed;
+        if outcome == Outcome::OnTrial {
+            // Where the profile is the same there is nothing to wait for.
+            self.attached.mark_changed();
+        }
+        self.put_in_force();
+        match outcome {
+            Outcome::OnTrial => {
+                tracing::info!("{text}");
+                self.record(EventKind::ProfileApplied, text).await;
+            }
+            Outcome::RolledBack => {
+                self.health.fault(Part::Profile, text.clone());
+                self.record(EventKind::ProfileRefused, text).await;
+            }
+            Outcome::Applied | Outcome::Refused | Outcome::Staged | Outcome::Confirmed => {
+                tracing::info!("{text}");
+                self.health.well(Part::Profile);
+            }
+        }
+        self.report();
+    }
+
+    /// Tells the parts which profile holds, if they hold another one.
+    fn put_in_force(&mut self) {
+        let wanted = self.keeper.profile().unwrap_or(&self.enrolled);
+        if **self.profile.borrow() != *wanted {
+            self.attached.mark_unchanged();
+            self.profile.send_replace(Arc::new(wanted.clone()));
+        }
+    }
+
+    async fn record(&self, kind: EventKind, text: String) {
+        let capture = Capture::of_gateway(kind, text);
         if self.captures.send(capture).await.is_err() {
             tracing::debug!("stopping: the event of a profile is not recorded");
         }
     }
 
-    /// Verifies, keeps and applies a bundle; says who signed it.
-    fn consider(&mut self, bytes: &[u8]) -> (Option<u64>, Result<String, UpdateError>) {
-        let bundle = match opened(bytes, &self.operators) {
-            Ok(bundle) => bundle,
-            Err(error) => return (None, Err(error.into())),
-        };
-        let version = bundle.manifest().version.number;
-        (Some(version), self.apply(&bundle, bytes))
+    fn report(&self) {
+        let state = self.keeper.config_state(clock::now().utc_ns);
+        let (number, phase) = (self.keeper.number(), self.keeper.phase().as_str());
+        let audit = self.keeper.audit_head().cloned();
+        self.health.update(|snapshot| {
+            snapshot.profile = number;
+            snapshot.update = phase;
+            snapshot.audit = audit;
+        });
+        self.config_state.send_replace(Some(state));
     }
-
-    fn apply(&mut self, bundle: &Bundle, bytes: &[u8]) -> Result<String, UpdateError> {
-        let floor = Version {
-            root: self.operators.version(),
-            number: self.version,
-        };
-        let now = clock::utc_seconds();
-        bundle.admit(&self.gateway, &self.operators, floor, now)?;
-        let profile = Profile::parse(&bundle.manifest().profile).map_err(UpdateError::Profile)?;
-        Kept::write(&self.folder, bytes)?;
-        self.version = bundle.manifest().version.number;
-        let version = self.version;
-        self.health.update(|snapshot| snapshot.profile = version);
-        self.profile.send_replace(Arc::new(profile));
-        Ok(bundle.signers())
-    }
-
-    fn report(&self, digest: Vec<u8>, version: Option<u64>, outcome: Result<(), UpdateError>) {
-        let (outcome, reason) = match outcome {
-            Ok(()) => (Outcome::Confirmed, String::new()),
-            Err(reason) => (Outcome::Refused, reason.to_string()),
-        };
-        self.config_state.send_replace(Some(ConfigState {
-            schema: wardlink_wire::SCHEMA,
-            gateway: self.gateway.clone(),
-            utc_ns: clock::now().utc_ns,
-            profile: self.version,
-            bundle: Some(BundleOutcome {
-                digest,
-                version,
-                outcome,
-                reason,
-                code: None,
-                rollout: None,
-            }),
-            held: None,
-        }));
-    }
-}
-
-fn opened(parcel: &[u8], operators: &Trust) -> Result<Bundle, BundleError> {
-    let parcel = Parcel::decode(parcel)?;
-    let roots = parcel.roots.iter().map(|root| root.as_slice());
-    let trust = operators.follow_all(roots)?;
-    Bundle::verify(&parcel.bundle.unwrap_or_default(), &trust)
 }
 
 /// Why a bundle changes nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum UpdateError {
-    /// Signature, target, version or time.
+    /// Signatures, target, version or time.
     #[error(transparent)]
     Bundle(#[from] BundleError),
     /// The profile inside.
     #[error("the profile has faults: {}", .0.to_string().replace('\n', "; "))]
     Profile(Faults),
-    /// It could not be kept.
+    /// What was kept cannot be read.
+    #[error("the state of updates cannot be read: {0}")]
+    Read(io::Error),
+    /// It cannot be kept.
+    #[error("the state of updates cannot be kept: {0}")]
+    Write(io::Error),
+    /// It cannot be written down.
+    #[error("the state of updates: {0}")]
+    Encode(EncodeError),
+    /// It is not what was written.
+    #[error("what was kept of updates is damaged")]
+    Damaged,
+    /// Nothing is decided that is not in the audit log.
     #[error(transparent)]
-    Kept(#[from] KeptError),
+    Audit(#[from] LogError),
 }
+
+/// The reason of a refusal, as programs read it.
+pub(crate) const fn reason(error: &UpdateError) -> Reason {
+    match error {
+        UpdateError::Bundle(error) => error.reason(),
+        UpdateError::Profile(_) => Reason::Profile,
+        UpdateError::Read(_)
+        | UpdateError::Write(_)
+        | UpdateError::Encode(_)
+        | UpdateError::Damaged
+        | UpdateError::Audit(_) => Reason::Storage,
+    }
+}
+
+/// How often trials and times are looked at.
+const TICK: Duration = Duration::from_millis(250);

@@ -13,6 +13,7 @@
 //! | [`client`] | one MQTT client that does what a test tells it |
 //! | [`impostor`] | something on the port of the broker that is none |
 //! | [`forgery`] | bundles that no gateway may take |
+//! | [`operators`] | who signs, and what gateways answer |
 //! | [`series`] | what the archive holds, sample by sample |
 //! | [`profile`], [`recording`], [`oximeter`] | what gateways measure |
 
@@ -25,6 +26,7 @@ pub mod forgery;
 pub mod gateway;
 pub mod impostor;
 pub mod monitor;
+pub mod operators;
 pub mod oximeter;
 pub mod port;
 pub mod profile;

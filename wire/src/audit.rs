@@ -122,8 +122,8 @@ impl Chain {
 /// Reads a log: the parts that are kept, oldest first, one after the other.
 ///
 /// # Errors
-/// At the first entry that is none or does not follow from the one before. A last entry that is not whole
-/// is no error: power was cut while it was written.
+/// At the first entry that is none or does not follow from the one before. A last entry that is not whole,
+/// or zeros in its place, are no error: power was cut while it was written.
 pub fn verify<'b>(parts: impl IntoIterator<Item = &'b [u8]>) -> Result<Chain, AuditError> {
     let mut chain = Chain {
         entries: Vec::new(),
@@ -167,6 +167,10 @@ impl Chain {
 
 /// The first whole frame; none at the end, or where the rest is too short for one.
 fn frame(rest: &[u8]) -> Result<Option<&[u8]>, AuditError> {
+    // A file system may have made room for an entry that never came: zeros.
+    if rest.iter().all(|byte| *byte == 0) {
+        return Ok(None);
+    }
     let Some((length, after)) = rest.split_first_chunk::<PREFIX>() else {
         return Ok(None);
     };

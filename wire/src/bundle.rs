@@ -54,7 +54,7 @@ pub struct Manifest {
 pub struct Version {
     /// Version of the root document.
     pub root: u64,
-    /// The number under that root.
+    /// The number under that root, from 1.
     pub number: u64,
 }
 
@@ -142,7 +142,8 @@ impl Bundle {
                 held: trust.version(),
             });
         }
-        if manifest.version <= floor {
+        // Number 0 is what a gateway calls the profile of its enrolment.
+        if manifest.version <= floor || manifest.version.number == 0 {
             return Err(BundleError::NotNewer {
                 version: manifest.version.number,
                 floor: floor.number,

@@ -87,6 +87,17 @@ impl Trust {
         })
     }
 
+    /// Nobody: no bundle and no root document is ever believed.
+    #[must_use]
+    pub const fn nobody() -> Self {
+        Self {
+            version: 1,
+            threshold: 1,
+            operators: Vec::new(),
+            validity: None,
+        }
+    }
+
     /// Takes a root document that came over a trusted way, such as enrolment: its own operators signed it.
     ///
     /// # Errors

@@ -95,8 +95,8 @@ impl Agent {
     }
 
     fn wires(&self) -> Wires {
-        let kept = self.kept.as_ref().map(|kept| kept.profile.clone());
-        let profile = kept.unwrap_or_else(|| self.settings.profile.enrolled.clone());
+        let enrolled = &self.settings.profile.enrolled;
+        let profile = self.keeper.profile().unwrap_or(enrolled).clone();
         Wires {
             profile: watch::Sender::new(Arc::new(profile)),
             committed: watch::Sender::new(0),
@@ -116,7 +116,7 @@ impl Agent {
             settings,
             store,
             recovery,
-            kept,
+            keeper,
             health,
         } = self;
         let own: DeviceId = GATEWAY
@@ -138,15 +138,14 @@ impl Agent {
             health: health.clone(),
         };
         let updater = Updater {
-            gateway: settings.gateway.clone(),
-            operators: settings.operators,
-            folder: settings.profile.state,
-            version: kept.as_ref().map_or(0, |kept| kept.version),
-            digest: kept.map(|kept| kept.digest),
+            keeper,
+            enrolled: settings.profile.enrolled,
             profile: wires.profile.clone(),
+            attached: wires.attached.subscribe(),
             config_state: wires.config_state.clone(),
             captures: captures.clone(),
             health: health.clone(),
+            watched: None,
         };
         let (last_words, asked) = last_words();
         let publisher = Publisher {

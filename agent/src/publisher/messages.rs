@@ -86,7 +86,7 @@ impl<D: Dial, S: Source> Uplink<D, S> {
                     .collect(),
                 faults: snapshot.faults.into_values().collect(),
                 certificate_ends: self.certificate_ends,
-                audit: None,
+                audit: snapshot.audit,
             }),
         })
     }

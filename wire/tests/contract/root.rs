@@ -152,6 +152,14 @@ fn a_root_that_nobody_or_everybody_could_sign_is_refused() {
 }
 
 #[test]
+fn a_gateway_without_operators_believes_nobody() {
+    let bundle = manifest().sign(&[&signing_key(2)]).unwrap();
+    assert!(Bundle::verify(&bundle, &Trust::nobody()).is_err());
+    let root = signed(&successor(2, &[2], 1), &[2]);
+    assert!(Trust::nobody().follow(&root).is_err());
+}
+
+#[test]
 fn the_first_root_is_signed_by_its_own_operators() {
     let first = successor(1, &[1, 2], 2);
     assert_eq!(Trust::first(&signed(&first, &[1, 2])).unwrap().version(), 1);
