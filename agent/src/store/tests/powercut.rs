@@ -15,6 +15,7 @@ use rustix::io::Errno;
 use super::super::directory::Directory;
 use super::super::log::inspect::{Seen, entries_in};
 use super::super::mark::Mark;
+use super::super::sealing::witness;
 use super::super::{Fault, History};
 use super::faulty::{Faulty, Mishap};
 use super::*;
@@ -53,6 +54,7 @@ fn soak() {
     for seed in start.. {
         try_run(seed, &mut tally);
         if seed % 500 == 0 {
+            witness::forget();
             println!("up to seed {seed}: {tally:?}");
         }
     }
