@@ -250,13 +250,14 @@ impl Settings {
     /// The segments a budget holds at the least.
     pub const SEGMENTS: u64 = 8;
 
-    /// Segments of 8 MiB, and the cipher that suits this processor.
+    /// Segments of 8 MiB, or of a thousandth of a budget beyond 8 GiB so that opening stays quick; and the
+    /// cipher that suits this processor.
     #[must_use]
     pub fn new(directory: impl Into<PathBuf>, budget: u64) -> Self {
         Self {
             directory: directory.into(),
             budget,
-            segment: SEGMENT,
+            segment: SEGMENT.max(budget / 1024),
             cipher: Cipher::for_this_cpu(),
             engine: EngineKind::Log,
             mark: None,

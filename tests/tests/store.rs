@@ -273,6 +273,24 @@ fn an_older_copy_of_the_store_that_is_put_back_is_told_to_the_monitor_and_explai
 }
 
 #[test]
+fn a_store_key_that_was_drawn_takes_the_place_of_the_old_one_at_the_next_start() {
+    let (mut ward, mut gateway, alone) = recorded_alone();
+    let (key, next) = (gateway.join("store.key"), gateway.join("store.key.next"));
+    let old = fs::read(&key).expect("the old key");
+    let drawn = wardlink_link::file::key_text(&[0x5c; 32]);
+    wardlink_link::file::write_private(&next, drawn.as_bytes()).expect("the next key");
+    ward.broker.come_back();
+    let again = gateway.start();
+    assert!(again.recorded >= alone.recorded, "{again:#?}");
+    assert_eq!(fs::read(&key).expect("the new key"), drawn.as_bytes());
+    assert!(!next.exists(), "the old key was not replaced");
+    let last = gateway.stop();
+    ward.monitor.assert_has_all_of_without_gaps(&last);
+    fs::write(&key, old).expect("written");
+    refuses(&gateway, &["store key does not fit this store"]);
+}
+
+#[test]
 fn a_disk_that_is_full_says_so_and_recording_goes_on_once_there_is_room() {
     let ward = Ward::open();
     let room = Folder::new();

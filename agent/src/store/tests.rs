@@ -3,6 +3,7 @@
 mod contract;
 mod crash;
 mod damage;
+mod exhaustive;
 mod faulty;
 mod fixture;
 mod full;

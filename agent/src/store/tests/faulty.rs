@@ -501,3 +501,26 @@ impl MediumFile for FaultyFile {
         })
     }
 }
+
+impl Faulty {
+    /// Every file as a reader sees it.
+    pub(super) fn copy(&self) -> BTreeMap<String, Vec<u8>> {
+        let state = self.state();
+        let names = state.names.iter();
+        names
+            .map(|(name, inode)| (name.clone(), state.files[inode].seen.clone()))
+            .collect()
+    }
+
+    /// A medium at rest that holds these files.
+    pub(super) fn holding(files: &BTreeMap<String, Vec<u8>>) -> Self {
+        let medium = Self::new(0);
+        for (name, bytes) in files {
+            let file = Medium::open(&medium, name, Opening::Empty).unwrap();
+            file.write_at(bytes, 0).unwrap();
+            file.sync().unwrap();
+        }
+        Medium::sync(&medium).unwrap();
+        medium
+    }
+}
