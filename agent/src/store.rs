@@ -22,6 +22,7 @@ mod mark;
 mod medium;
 mod provider;
 mod sealing;
+mod sled;
 
 use std::ffi::OsStr;
 use std::fmt;

@@ -17,8 +17,8 @@ use super::segment::Segment;
 
 /// The state that writer, reader and acknowledgements agree on.
 #[derive(Debug)]
-pub(super) struct Catalog {
-    pub(super) cursor: Cursor,
+pub(in crate::store) struct Catalog {
+    pub(in crate::store) cursor: Cursor,
     limits: Limits,
     /// By number; the last may be the one being written, and stays until it has a successor.
     segments: Vec<Segment>,
@@ -35,20 +35,20 @@ pub(super) struct Catalog {
 
 /// Where a reader has to look for a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Spot {
+pub(in crate::store) struct Spot {
     /// The first place that is neither settled nor lost.
-    pub(super) place: u64,
+    pub(in crate::store) place: u64,
     /// The segment it is in, if any segment is.
-    pub(super) segment: Option<u64>,
+    pub(in crate::store) segment: Option<u64>,
     /// Which file of that segment: see [`Segment::life`].
-    pub(super) life: u32,
+    pub(in crate::store) life: u32,
     /// The first place that is not in that segment.
-    pub(super) until: u64,
+    pub(in crate::store) until: u64,
 }
 
 /// A file to write.
 #[derive(Debug)]
-pub(super) enum Claim {
+pub(in crate::store) enum Claim {
     /// One that is allocated and settled.
     Recycle(Segment),
     /// A new one of this many bytes.
@@ -59,15 +59,15 @@ pub(super) enum Claim {
 
 /// The batches of one lane in one segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Victim {
-    pub(super) segment: u64,
-    pub(super) lane: Lane,
+pub(in crate::store) struct Victim {
+    pub(in crate::store) segment: u64,
+    pub(in crate::store) lane: Lane,
     /// Its places in the segment: the first, and the first behind.
-    pub(super) places: (u64, u64),
+    pub(in crate::store) places: (u64, u64),
 }
 
 impl Catalog {
-    pub(super) fn new(cursor: Cursor, limits: Limits, segments: Vec<Segment>) -> Self {
+    pub(in crate::store) fn new(cursor: Cursor, limits: Limits, segments: Vec<Segment>) -> Self {
         let mut catalog = Self {
             cursor,
             limits,
@@ -86,12 +86,12 @@ impl Catalog {
         catalog
     }
 
-    pub(super) fn next(&self, lane: Lane) -> Sequence {
+    pub(in crate::store) fn next(&self, lane: Lane) -> Sequence {
         Sequence(*self.cursor.next.of(lane))
     }
 
     /// Gives out no place before `next` any more.
-    pub(super) fn advance(&mut self, lane: Lane, next: Sequence) {
+    pub(in crate::store) fn advance(&mut self, lane: Lane, next: Sequence) {
         let known = self.cursor.next.of_mut(lane);
         let last = next.0.checked_sub(1).map(Sequence);
         let unknown = last.map(|last| SequenceRange::between(Sequence(*known), last));
@@ -102,7 +102,7 @@ impl Catalog {
     }
 
     /// Checks that batches take the places that are next; gives the bytes that the group takes.
-    pub(super) fn admit(&self, batches: &[NewBatch<'_>]) -> Result<u64, StoreError> {
+    pub(in crate::store) fn admit(&self, batches: &[NewBatch<'_>]) -> Result<u64, StoreError> {
         let mut next = self.cursor.next;
         let mut bytes = 0_u64;
         for batch in batches {
@@ -127,7 +127,7 @@ impl Catalog {
     }
 
     /// Notes a commit that is durable.
-    pub(super) fn commit(&mut self, batches: &[NewBatch<'_>], segment: u64, end: u64) {
+    pub(in crate::store) fn commit(&mut self, batches: &[NewBatch<'_>], segment: u64, end: u64) {
         for batch in batches {
             *self.cursor.next.of_mut(batch.lane) = batch.range.last().plus(1).0;
             *self.cursor.batches.of_mut(batch.lane) += 1;
@@ -141,7 +141,7 @@ impl Catalog {
         }
     }
 
-    pub(super) fn acknowledge(&mut self, lane: Lane, ranges: &[SequenceRange]) {
+    pub(in crate::store) fn acknowledge(&mut self, lane: Lane, ranges: &[SequenceRange]) {
         let Some(highest) = self.cursor.next.of(lane).checked_sub(1).map(Sequence) else {
             return;
         };
@@ -165,7 +165,7 @@ impl Catalog {
 
     /// Where to begin for a batch that ends at `from` or later: before `from` only if a batch that is not
     /// fully settled may reach over it.
-    pub(super) fn anchor(&self, lane: Lane, from: Sequence) -> u64 {
+    pub(in crate::store) fn anchor(&self, lane: Lane, from: Sequence) -> u64 {
         match self.run_over(lane, from.0) {
             Some(run) => run.first().0.saturating_sub(1),
             None => from.0,
@@ -173,7 +173,7 @@ impl Catalog {
     }
 
     /// Where the first place from `place` on is that still matters; none when there is none.
-    pub(super) fn spot(&self, lane: Lane, place: u64) -> Option<Spot> {
+    pub(in crate::store) fn spot(&self, lane: Lane, place: u64) -> Option<Spot> {
         let place = self.open_place(lane, place)?;
         let next = *self.cursor.next.of(lane);
         if place >= next {
@@ -193,7 +193,7 @@ impl Catalog {
     }
 
     /// Notes places as lost, but for those that are settled or known to be lost.
-    pub(super) fn report(&mut self, lane: Lane, range: SequenceRange, fault: Fault) {
+    pub(in crate::store) fn report(&mut self, lane: Lane, range: SequenceRange, fault: Fault) {
         let mut place = range.first().0;
         while place <= range.last().0 {
             if let Some(run) = self.run_over(lane, place) {
@@ -238,14 +238,14 @@ impl Catalog {
         }
     }
 
-    pub(super) fn take_damage(&mut self) -> Vec<Damage> {
+    pub(in crate::store) fn take_damage(&mut self) -> Vec<Damage> {
         let damage = std::mem::take(&mut self.damage);
         self.reported.extend_from_slice(&damage);
         damage
     }
 
     /// A file with room for a group and the header before it. `most` is the most important lane of the group.
-    pub(super) fn claim(&mut self, bytes: u64, most: Lane) -> Result<Claim, StoreError> {
+    pub(in crate::store) fn claim(&mut self, bytes: u64, most: Lane) -> Result<Claim, StoreError> {
         let length = self.limits.length_for(bytes)?;
         loop {
             let lowest =
@@ -296,7 +296,7 @@ impl Catalog {
     }
 
     /// Notes that a lane was evicted from a segment, whose file is shorter now.
-    pub(super) fn evicted(&mut self, victim: Victim, length: u64) {
+    pub(in crate::store) fn evicted(&mut self, victim: Victim, length: u64) {
         let mut segments = self.segments.iter_mut();
         if let Some(segment) = segments.find(|segment| segment.id == victim.segment) {
             segment.length = length;
@@ -306,7 +306,7 @@ impl Catalog {
     }
 
     /// Every place of these batches that is neither settled nor lost is lost now.
-    pub(super) fn lose(&mut self, victim: Victim, fault: Fault) {
+    pub(in crate::store) fn lose(&mut self, victim: Victim, fault: Fault) {
         self.evicting = true;
         let (first, end) = victim.places;
         let last = Sequence(end.saturating_sub(1));
@@ -316,29 +316,29 @@ impl Catalog {
     }
 
     /// Whether any place of a range still matters.
-    pub(super) fn is_open(&self, lane: Lane, range: SequenceRange) -> bool {
+    pub(in crate::store) fn is_open(&self, lane: Lane, range: SequenceRange) -> bool {
         let open = self.open_place(lane, range.first().0);
         open.is_some_and(|open| open <= range.last().0)
     }
 
     /// Whether this much more stays within the budget.
-    pub(super) fn has_room_for(&self, bytes: u64) -> bool {
+    pub(in crate::store) fn has_room_for(&self, bytes: u64) -> bool {
         self.bytes_on_medium().saturating_add(bytes) <= self.limits.budget
     }
 
-    pub(super) fn full(&self) -> StoreError {
+    pub(in crate::store) fn full(&self) -> StoreError {
         self.limits.full()
     }
 
     /// A number no segment ever had.
-    pub(super) fn take_number(&mut self) -> u64 {
+    pub(in crate::store) fn take_number(&mut self) -> u64 {
         let number = self.cursor.next_segment;
         self.cursor.next_segment = number.saturating_add(1);
         number
     }
 
     /// A new newest segment, about to be written.
-    pub(super) fn begin(&mut self, id: u64, length: u64) -> Segment {
+    pub(in crate::store) fn begin(&mut self, id: u64, length: u64) -> Segment {
         let segment = Segment {
             id,
             start: self.cursor.next,
@@ -357,24 +357,24 @@ impl Catalog {
     }
 
     /// The medium refused a write to the newest segment.
-    pub(super) fn fail(&mut self, id: u64) {
+    pub(in crate::store) fn fail(&mut self, id: u64) {
         if let Some(segment) = self.segments.last_mut().filter(|segment| segment.id == id) {
             segment.failed = true;
         }
     }
 
     /// Gives back a file that was claimed and not used.
-    pub(super) fn put_back(&mut self, segment: Segment) {
+    pub(in crate::store) fn put_back(&mut self, segment: Segment) {
         self.free.push(segment);
     }
 
     /// Takes in a file that holds nothing.
-    pub(super) fn discard(&mut self, unused: Segment) {
+    pub(in crate::store) fn discard(&mut self, unused: Segment) {
         self.retire(unused);
     }
 
     /// Keeps no file in which everything is settled. Nothing may be being written.
-    pub(super) fn discard_settled(&mut self) {
+    pub(in crate::store) fn discard_settled(&mut self) {
         self.trash.append(&mut self.free);
         for index in (0..self.segments.len()).rev() {
             if self.is_settled(index) {
@@ -385,15 +385,15 @@ impl Catalog {
     }
 
     /// The segments, the newest last.
-    pub(super) fn ids(&self) -> Vec<u64> {
+    pub(in crate::store) fn ids(&self) -> Vec<u64> {
         self.segments.iter().map(|segment| segment.id).collect()
     }
 
-    pub(super) fn take_trash(&mut self) -> Vec<Segment> {
+    pub(in crate::store) fn take_trash(&mut self) -> Vec<Segment> {
         std::mem::take(&mut self.trash)
     }
 
-    pub(super) fn usage(&self) -> Usage {
+    pub(in crate::store) fn usage(&self) -> Usage {
         let oldest = self.segments.first();
         let lanes = Lane::ALL.map(|lane| {
             let next = *self.cursor.next.of(lane);
@@ -445,7 +445,7 @@ impl Catalog {
 
     fn retire(&mut self, segment: Segment) {
         let useful = !segment.failed && segment.length == self.limits.segment;
-        if useful && self.free.len() < KEPT_FREE {
+        if useful && self.free.len() < self.limits.kept {
             self.free.push(segment);
         } else {
             self.trash.push(segment);
@@ -500,7 +500,5 @@ impl Catalog {
     }
 }
 
-/// Settled files kept for writing again; more are removed, so that a drained store is small.
-const KEPT_FREE: usize = 2;
 /// The order in which lanes make room.
 const EVICTION: [Lane; 4] = [Lane::Wave, Lane::Event, Lane::Vital, Lane::Alarm];
