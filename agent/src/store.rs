@@ -23,6 +23,7 @@ mod medium;
 mod provider;
 mod sealing;
 mod sled;
+pub mod tools;
 
 use std::ffi::OsStr;
 use std::fmt;

@@ -12,9 +12,9 @@
 //! * lose only the damaged batch: what sled cannot read any more is lost from there to the end of that segment
 //!   in that lane, and named place by place;
 //! * promise that a damaged directory never blocks: sled may wait for ever inside one of its own calls.
-//! * evict: a full budget refuses new batches until old ones are acknowledged.
 
 mod entry;
+mod evict;
 mod folder;
 mod reader;
 mod recovery;
@@ -68,6 +68,7 @@ impl Sled {
         };
         drop(shared.settle(false));
         shared.sweep();
+        evict::clean(&shared);
         let sled = Self {
             writer: Mutex::default(),
             reader: Mutex::default(),

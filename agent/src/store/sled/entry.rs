@@ -47,12 +47,20 @@ impl Entry {
         let (number, tag) = sealing.seal(lane, range, &mut sealed)?;
         sealed.extend_from_slice(&tag);
         let checksum = crc32fast::hash(&sealed);
-        let mut value = Vec::with_capacity(HEAD + sealed.len());
-        for field in [count, number, checksum] {
-            value.extend_from_slice(&field.to_le_bytes());
-        }
-        value.extend_from_slice(&sealed);
-        Ok((key(lane, range.first().0), value))
+        Ok((
+            key(lane, range.first().0),
+            value([count, number, checksum], &sealed),
+        ))
+    }
+
+    /// Its key and value, as they were.
+    pub(super) fn pair(&self) -> (Key, Vec<u8>) {
+        let count = u32::try_from(self.range.count()).unwrap_or(u32::MAX);
+        let fields = [count, self.number, self.checksum];
+        (
+            key(self.lane, self.range.first().0),
+            value(fields, &self.sealed),
+        )
     }
 
     /// What a key and a value of sled say, if they are ours.
@@ -88,5 +96,16 @@ impl Entry {
     }
 }
 
+fn value(fields: [u32; 3], sealed: &[u8]) -> Vec<u8> {
+    let mut value = Vec::with_capacity(HEAD + sealed.len());
+    for field in fields {
+        value.extend_from_slice(&field.to_le_bytes());
+    }
+    value.extend_from_slice(sealed);
+    value
+}
+
+/// Before every key.
+pub(super) const FIRST: Key = [0; 9];
 /// Count, nonce number, checksum.
 const HEAD: usize = 12;

@@ -47,6 +47,23 @@ pub(in super::super) fn sled_segment(facts: &Facts) -> usize {
     usize::try_from(1_u64 << share.ilog2()).unwrap_or(usize::MAX)
 }
 
+/// Bytes of all files in a directory and below.
+pub(super) fn size(path: &Path) -> u64 {
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    let sizes = entries.map(|entry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => size(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    });
+    sizes.fold(0, u64::saturating_add)
+}
+
+/// What a directory that is not written any more may come to: sled pads one when it opens it.
+pub(super) fn settled_length(size: u64, facts: &Facts) -> u64 {
+    let step = u64::try_from(sled_segment(facts)).unwrap_or(u64::MAX);
+    size.saturating_add(step).min(facts.length)
+}
+
 /// Takes a directory and its header away; not durable before the store's directory is synced.
 pub(super) fn remove(directory: &Directory, id: u64) -> Result<(), StoreError> {
     let (from, to) = (path(directory, id), directory.path().join(TRASH));

@@ -34,14 +34,14 @@ impl Reader {
                 return Ok(None);
             };
             let Some((opened, found)) = find(shared, lane, spot)? else {
-                missing(shared, lane, spot.place, spot.until);
+                missing(shared, lane, spot, spot.until);
                 place = spot.until;
                 continue;
             };
             let range = found.range;
             if range.first().0 > spot.place {
                 // What was found behind the hole may be settled: look again from there.
-                missing(shared, lane, spot.place, range.first().0);
+                missing(shared, lane, spot, range.first().0);
                 place = range.first().0;
                 continue;
             }
@@ -61,12 +61,7 @@ fn find(shared: &Shared, lane: Lane, spot: Spot) -> Result<Option<(Opened, Entry
     let Some(id) = spot.segment else {
         return Ok(None);
     };
-    let known = shared.trees().find(id);
-    let opened = match known {
-        Some(opened) => Ok(Some(opened)),
-        None => open(shared, id),
-    };
-    let found = opened.and_then(|opened| {
+    let found = opened(shared, id).and_then(|opened| {
         let Some(opened) = opened else {
             return Ok(None);
         };
@@ -77,11 +72,25 @@ fn find(shared: &Shared, lane: Lane, spot: Spot) -> Result<Option<(Opened, Entry
         Ok(found) => Ok(found),
         Err(Trouble::Refused(error)) => Err(error),
         Err(Trouble::Damage(text)) => {
-            tracing::warn!("store: a sled directory is set aside: {text}");
-            shared.trees().forget(id);
-            folder::quarantine(&shared.directory, id)?;
+            set_aside(shared, id, &text)?;
             Ok(None)
         }
+    }
+}
+
+/// A directory that sled cannot make sense of is kept, and not looked at any more.
+pub(super) fn set_aside(shared: &Shared, id: u64, text: &str) -> Result<(), StoreError> {
+    tracing::warn!("store: a sled directory is set aside: {text}");
+    shared.trees().forget(id);
+    folder::quarantine(&shared.directory, id)
+}
+
+/// The directory of a segment, open; none if it has none.
+pub(super) fn opened(shared: &Shared, id: u64) -> Result<Option<Opened>, Trouble> {
+    let known = shared.trees().find(id);
+    match known {
+        Some(opened) => Ok(Some(opened)),
+        None => open(shared, id),
     }
 }
 
@@ -125,11 +134,24 @@ fn search(tree: &Tree, lane: Lane, spot: Spot) -> Result<Option<Entry>, Trouble>
     Ok(found)
 }
 
-/// Reports the places from `first` up to, and without, `end`.
-fn missing(shared: &Shared, lane: Lane, first: u64, end: u64) {
+/// Reports the places from a spot on up to, and without, `end`.
+fn missing(shared: &Shared, lane: Lane, spot: Spot, end: u64) {
+    let evicted = spot.segment.is_some_and(|id| {
+        let file = shared.directory.find_file(&folder::head_name(id));
+        let head = file
+            .ok()
+            .flatten()
+            .map(|file| Head::read(&file, shared.identity.epoch, id));
+        let head = head.and_then(Result::ok).flatten();
+        head.is_some_and(|head| head.facts.evicted.contains(lane))
+    });
+    let fault = match evicted {
+        true => Fault::Evicted,
+        false => Fault::Missing,
+    };
     let last = end.checked_sub(1).map(Sequence);
-    let range = last.map(|last| SequenceRange::between(Sequence(first), last));
+    let range = last.map(|last| SequenceRange::between(Sequence(spot.place), last));
     if let Some(Ok(range)) = range {
-        shared.catalog().report(lane, range, Fault::Missing);
+        shared.catalog().report(lane, range, fault);
     }
 }

@@ -9,7 +9,7 @@ use wardlink_wire::sequence::{Sequence, SequenceRange};
 use super::super::directory::Directory;
 use super::super::error::StoreError;
 use super::super::identity::Identity;
-use super::super::lanes::PerLane;
+use super::super::lanes::{LaneSet, PerLane};
 use super::super::log::catalog::Catalog;
 use super::super::log::cursor::{Cursor, CursorFile};
 use super::super::log::limits::Limits;
@@ -82,6 +82,8 @@ struct Candidate {
     segment: Segment,
     /// sled's own segments.
     step: usize,
+    /// Lanes that made room: what is not found of them was evicted, and perhaps not told yet.
+    evicted: LaneSet,
     /// The next place of each lane after it, as far as is known.
     end: PerLane<u64>,
 }
@@ -104,11 +106,13 @@ impl Candidate {
                 id,
                 start: facts.start,
                 batches: facts.batches,
-                length: facts.length,
+                // No start writes on where the last one ended.
+                length: folder::settled_length(folder::size(&folder::path(directory, id)), facts),
                 life: 0,
                 failed: false,
             },
             step: folder::sled_segment(facts),
+            evicted: facts.evicted,
             end: facts.start,
         }))
     }
@@ -120,7 +124,7 @@ impl Candidate {
         let end = &mut self.end;
         let seen = Tree::open(&path, self.step).and_then(|tree| match tree {
             None => Ok(()),
-            Some(tree) => tree.scan(entry::key(Lane::Alarm, 0), |entry| {
+            Some(tree) => tree.scan(entry::FIRST, |entry| {
                 let (lane, first) = (entry.lane, entry.range.first().0);
                 let next = end.of_mut(lane);
                 damage.extend(unfound(lane, *next, first));
@@ -147,6 +151,9 @@ fn settle_what_is_not_here(cursor: &mut Cursor, candidates: &[Candidate]) {
     for candidate in candidates {
         let gone = before.is_none_or(|before| before.segment.id + 1 < candidate.segment.id);
         for lane in Lane::ALL.into_iter().filter(|_| gone) {
+            if before.is_some_and(|before| before.evicted.contains(lane)) {
+                continue;
+            }
             let end = before.map_or(0, |before| *before.end.of(lane));
             if let Some(Damage { range, .. }) =
                 unfound(lane, end, *candidate.segment.start.of(lane))

@@ -150,10 +150,7 @@ impl Tree {
 
     /// Bytes it takes.
     pub(super) fn size(&self) -> u64 {
-        let file = self.file.metadata().map_or(0, |metadata| metadata.len());
-        let blobs = self.blobs().unwrap_or_default().into_iter();
-        let blobs = blobs.filter_map(|path| Some(fs::metadata(path).ok()?.len()));
-        blobs.fold(file, u64::saturating_add)
+        folder::size(&self.path)
     }
 
     fn blobs(&self) -> io::Result<Vec<PathBuf>> {

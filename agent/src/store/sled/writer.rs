@@ -9,6 +9,7 @@ use super::super::log::segment::{Head, Segment};
 use super::super::sealing::SealingKey;
 use super::Shared;
 use super::entry::Entry;
+use super::evict;
 use super::folder;
 use super::tree::{Opened, Tree};
 
@@ -75,7 +76,7 @@ impl Active {
             match claim {
                 Claim::Create(length) => break length,
                 Claim::Recycle(settled) => shared.catalog().discard(settled),
-                Claim::Evict(_) => return Err(shared.catalog().full()),
+                Claim::Evict(victim) => evict::evict(shared, victim)?,
             }
         };
         let id = shared.catalog().take_number();

@@ -4,6 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use wardlink_wire::sequence::SequenceSet;
+
 use super::super::{EngineKind, Fault, FullCause, KeyFile, KeyProvider, Rotation};
 use super::*;
 
@@ -299,6 +301,51 @@ fn a_budget_is_kept_and_goes_on_once_space_is_acknowledged(engine: EngineKind) {
     assert_eq!(ranges_of(&store, Lane::Alarm), held);
 }
 
+fn waves_make_room_for_newer_batches_and_every_evicted_place_is_told(engine: EngineKind) {
+    let directory = scratch();
+    let (store, _) = open(engine, directory.path());
+    let budget = store.usage().budget;
+    let bytes = vec![7; usize::try_from(budget / 300).unwrap()];
+    let (mut told, mut alarms) = (SequenceSet::new(), Vec::new());
+    let mut tell = |damage: Vec<Damage>| {
+        for damage in &damage {
+            assert_eq!((damage.lane, damage.fault), (Lane::Wave, Fault::Evicted));
+            assert!(!told.overlaps(damage.range), "told twice");
+            told.insert(damage.range);
+        }
+        !damage.is_empty()
+    };
+    for number in 0..400 {
+        put(&store, Lane::Wave, 5, &bytes).unwrap();
+        if number % 10 == 0 {
+            alarms.push(put(&store, Lane::Alarm, 1, b"alarm").unwrap());
+        }
+        tell(store.take_damage());
+        let taken = bytes_below(directory.path());
+        assert!(taken <= budget, "{taken} bytes on the medium");
+    }
+    // The last commit carries the last gaps, and may itself have made room.
+    put(&store, Lane::Event, 1, b"gaps").unwrap();
+    while tell(store.take_damage()) {
+        put(&store, Lane::Event, 1, b"gaps").unwrap();
+    }
+    // Oldest first, without a hole, and what was not told is there, also after a start.
+    let [gone] = told.runs().collect::<Vec<_>>()[..] else {
+        panic!("{told:?}")
+    };
+    assert_eq!(gone.first(), Sequence(0));
+    let waves = ranges_of(&store, Lane::Wave);
+    assert_eq!(waves[0].first(), gone.last().plus(1));
+    assert_eq!(waves.last().unwrap().last(), Sequence(1999));
+    assert_eq!(ranges_of(&store, Lane::Alarm), alarms);
+    drop(store);
+    let (store, recovery) = open(engine, directory.path());
+    assert_eq!(recovery.damage, []);
+    assert_eq!(ranges_of(&store, Lane::Wave), waves);
+    assert_eq!(ranges_of(&store, Lane::Alarm), alarms);
+    assert_eq!(store.take_damage(), []);
+}
+
 fn lost_acknowledgements_send_again_and_call_nothing_lost(engine: EngineKind) {
     let directory = scratch();
     let (store, _) = open(engine, directory.path());
@@ -491,6 +538,7 @@ macro_rules! with_each_engine {
 }
 
 with_each_engine! {
+    waves_make_room_for_newer_batches_and_every_evicted_place_is_told
     what_was_appended_is_read_back_across_restarts_until_it_is_acknowledged
     a_batch_is_read_until_all_of_it_is_acknowledged
     acknowledging_places_that_were_never_given_out_changes_nothing
