@@ -38,8 +38,14 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Log, Self::Sled, Self::Redb, Self::Fjall, Self::Sqlite];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Log,
+        Self::WardlinkSled,
+        Self::Sled,
+        Self::Redb,
+        Self::Fjall,
+        Self::Sqlite,
+    ];
 
     pub(crate) const fn title(self) -> &'static str {
         match self {

@@ -4,6 +4,7 @@
 //! and goes with the overlay. That is what the recovery of a store needs: it puts right what it finds.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -176,13 +177,15 @@ impl MediumFile for OverlayFile {
         while !bytes.is_empty() {
             let (number, within) = (offset / wide(PAGE), narrow(offset % wide(PAGE)));
             let (now, later) = bytes.split_at(bytes.len().min(PAGE - within));
-            if !written.pages.contains_key(&number) {
-                let mut page = Box::new([0; PAGE]);
-                self.read_below(page.as_mut_slice(), number * wide(PAGE))?;
-                written.pages.insert(number, page);
-            }
-            let page = written.pages.get_mut(&number);
-            if let Some(place) = page.and_then(|page| page.get_mut(within..within + now.len())) {
+            let page = match written.pages.entry(number) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => {
+                    let mut page = Box::new([0; PAGE]);
+                    self.read_below(page.as_mut_slice(), number * wide(PAGE))?;
+                    place.insert(page)
+                }
+            };
+            if let Some(place) = page.get_mut(within..within + now.len()) {
                 place.copy_from_slice(now);
             }
             offset = offset.saturating_add(wide(now.len()));
