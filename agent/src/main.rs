@@ -1,4 +1,6 @@
-//! `wardlink-agent`: run, check, doctor, status.
+//! `wardlink-agent`: run, check, doctor, status, store.
+
+mod commands;
 
 use std::io::{IsTerminal, Write, stderr, stdout};
 use std::path::{Path, PathBuf};
@@ -24,7 +26,8 @@ use wardlink_wire::profile::LogLevel;
 #[derive(Debug, Parser)]
 #[command(name = "wardlink-agent", version, arg_required_else_help = true)]
 #[command(
-    after_help = "Exit status: 0 done, 1 failed, 2 the configuration or the command line is wrong.\n\n\
+    after_help = "Exit status: 0 done, 1 failed, 2 the configuration or the command line is wrong, \
+    3 something in the store is lost.\n\n\
     An information path, not a primary alarm system: bedside alarms stay where they are."
 )]
 struct Arguments {
@@ -67,6 +70,9 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Look at the store, get records out of it, rotate its key; not while an agent has it open
+    #[command(subcommand)]
+    Store(commands::store::StoreCommand),
     /// Ask the running agent how it does
     Status {
         /// The gateway's configuration file, which names the status socket
@@ -94,6 +100,7 @@ fn main() -> ExitCode {
             offline,
             json,
         } => doctor(&config, offline, json),
+        Command::Store(command) => commands::store::run(command),
         Command::Status {
             config,
             socket,

@@ -23,6 +23,8 @@ mod medium;
 mod provider;
 mod report;
 mod sealing;
+mod sled;
+pub mod tools;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

@@ -15,6 +15,7 @@ use std::path::Path;
 use anyhow::anyhow;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use serde::{Deserialize, Serialize};
+use wardlink_agent::store::EngineKind;
 
 /// A queue of batches that survives a power cut.
 pub(crate) trait Engine {
@@ -29,6 +30,7 @@ pub(crate) trait Engine {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Kind {
     Log,
+    WardlinkSled,
     Sled,
     Redb,
     Fjall,
@@ -36,12 +38,19 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Log, Self::Sled, Self::Redb, Self::Fjall, Self::Sqlite];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Log,
+        Self::WardlinkSled,
+        Self::Sled,
+        Self::Redb,
+        Self::Fjall,
+        Self::Sqlite,
+    ];
 
     pub(crate) const fn title(self) -> &'static str {
         match self {
             Self::Log => "wardlink log",
+            Self::WardlinkSled => "wardlink sled",
             Self::Sled => "sled 0.34.7 as shipped",
             Self::Redb => "redb 4",
             Self::Fjall => "fjall 3",
@@ -50,14 +59,15 @@ impl Kind {
     }
 
     pub(crate) fn named(word: &str) -> Option<Self> {
-        let words = ["log", "sled", "redb", "fjall", "sqlite"];
+        let words = ["log", "wardlink-sled", "sled", "redb", "fjall", "sqlite"];
         let index = words.into_iter().position(|known| known == word)?;
         Self::ALL.get(index).copied()
     }
 
     pub(crate) fn open(self, folder: &Path) -> anyhow::Result<Box<dyn Engine>> {
         Ok(match self {
-            Self::Log => Box::new(wardlink::Wardlink::open(folder)?),
+            Self::Log => Box::new(wardlink::Wardlink::open(folder, EngineKind::Log)?),
+            Self::WardlinkSled => Box::new(wardlink::Wardlink::open(folder, EngineKind::Sled)?),
             Self::Sled => Box::new(sled::Sled::open(folder)?),
             Self::Redb => Box::new(redb::Redb::open(folder)?),
             Self::Fjall => Box::new(fjall::Fjall::open(folder)?),

@@ -27,6 +27,11 @@ impl Directory {
         Ok(Self::on(path, Arc::new(Disk::open(path)?)))
     }
 
+    /// Opens one that is there, for reading only.
+    pub(super) fn open_existing(path: &Path) -> Result<Self, StoreError> {
+        Ok(Self::on(path, Arc::new(Disk::open_existing(path)?)))
+    }
+
     /// Any medium, under the name that errors say.
     pub(super) fn on(path: &Path, medium: Arc<dyn Medium>) -> Self {
         let path = path.to_owned();
@@ -39,7 +44,15 @@ impl Directory {
 
     /// Takes the lock for as long as the returned file lives.
     pub(super) fn lock(&self, name: &str) -> Result<StoreFile, StoreError> {
-        let file = self.open_with(name, Opening::Lasting)?;
+        self.try_lock(self.open_with(name, Opening::Lasting)?)
+    }
+
+    /// Takes the lock without making the file.
+    pub(super) fn lock_existing(&self, name: &str) -> Result<StoreFile, StoreError> {
+        self.try_lock(self.open_file(name)?)
+    }
+
+    fn try_lock(&self, file: StoreFile) -> Result<StoreFile, StoreError> {
         match file.file.try_lock() {
             Ok(true) => Ok(file),
             Ok(false) => Err(StoreError::InUse {

@@ -15,6 +15,7 @@ use super::directory::Directory;
 use super::error::StoreError;
 use super::identity::Identity;
 use super::log;
+use super::sled;
 use super::{Damage, NewBatch, Recovery, Settings, StoredBatch, Usage};
 
 /// An open engine. One thread appends, one reads, any may do the rest.
@@ -55,15 +56,18 @@ pub(super) trait Engine: Send + Sync + fmt::Debug {
 pub enum EngineKind {
     /// Append-only segment files of our own format.
     Log,
+    /// One sled 0.34 directory a segment.
+    Sled,
 }
 
 impl EngineKind {
     /// Every engine, with the word that a configuration names it by.
-    pub const WORDS: [(&'static str, Self); 1] = [("log", Self::Log)];
+    pub const WORDS: [(&'static str, Self); 2] = [("log", Self::Log), ("sled", Self::Sled)];
 
     pub(super) const fn number(self) -> u8 {
         match self {
             Self::Log => 1,
+            Self::Sled => 2,
         }
     }
 
@@ -84,6 +88,10 @@ impl EngineKind {
                 let (log, recovery) = log::Log::open(directory, identity, settings)?;
                 Ok((Box::new(log), recovery))
             }
+            Self::Sled => {
+                let (sled, recovery) = sled::Sled::open(directory, identity, settings)?;
+                Ok((Box::new(sled), recovery))
+            }
         }
     }
 
@@ -94,6 +102,7 @@ impl EngineKind {
     ) -> Result<Vec<Option<(Epoch, Cipher)>>, StoreError> {
         match self {
             Self::Log => log::claims(directory),
+            Self::Sled => sled::claims(directory),
         }
     }
 
@@ -105,6 +114,7 @@ impl EngineKind {
     ) -> Result<bool, StoreError> {
         match self {
             Self::Log => log::proves(directory, identity),
+            Self::Sled => sled::proves(directory, identity),
         }
     }
 
@@ -116,6 +126,7 @@ impl EngineKind {
     ) -> Result<bool, StoreError> {
         match self {
             Self::Log => log::remembers(directory, identity),
+            Self::Sled => sled::remembers(directory, identity),
         }
     }
 }

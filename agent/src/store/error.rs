@@ -24,6 +24,24 @@ pub enum StoreError {
         /// The directory.
         path: PathBuf,
     },
+    /// There is none to look at.
+    #[error("there is no store in {}", path.display())]
+    NoStore {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// What is salvaged goes into a directory of its own.
+    #[error("{} is not empty: name a directory that is, or is not there yet", path.display())]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The salvaged store would not hold what was salvaged.
+    #[error("{} is too small for what can be salvaged: raise store.budget_mib", path.display())]
+    TargetTooSmall {
+        /// The directory.
+        path: PathBuf,
+    },
     /// The key is not the one the store was created with.
     #[error(
         "store key does not fit this store: {} was sealed with another key; give the agent that key, \

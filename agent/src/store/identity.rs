@@ -83,6 +83,20 @@ impl Identity {
         Ok((identity, true))
     }
 
+    /// The identity of a store that takes the place of another one of this epoch, written to its directory.
+    pub(super) fn again(
+        directory: &Directory,
+        settings: &Settings,
+        gateway: &GatewayId,
+        keys: &Keys,
+        epoch: Epoch,
+    ) -> Result<Self, StoreError> {
+        let keys = Keyring::new(keys, &epoch, settings.cipher)?;
+        let identity = Self::of(gateway, epoch, settings.engine, keys);
+        identity.meta().write(directory)?;
+        Ok(identity)
+    }
+
     fn of(gateway: &GatewayId, epoch: Epoch, engine: EngineKind, keys: Keyring) -> Self {
         Self {
             gateway: gateway.clone(),

@@ -14,14 +14,14 @@
 //! | [`evict`] | room for new batches |
 //! | [`recovery`] | the catalog from what a directory holds |
 
-mod catalog;
-mod cursor;
+pub(super) mod catalog;
+pub(super) mod cursor;
 mod entry;
 mod evict;
-mod limits;
+pub(super) mod limits;
 mod reader;
 mod recovery;
-mod segment;
+pub(super) mod segment;
 mod walk;
 mod writer;
 

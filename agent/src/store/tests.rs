@@ -88,11 +88,25 @@ fn ranges(damage: &[Damage]) -> Vec<(Lane, SequenceRange)> {
 /// A copy of a directory as it is now: what a process that is killed now leaves behind.
 fn snapshot(from: &Path) -> TempDir {
     let to = scratch();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        std::fs::copy(entry.path(), to.path().join(entry.file_name())).unwrap();
+    for file in files_below(from) {
+        let copy = to.path().join(file.strip_prefix(from).unwrap());
+        std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        std::fs::copy(&file, copy).unwrap();
     }
     to
+}
+
+fn files_below(directory: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => files.extend(files_below(&path)),
+            false => files.push(path),
+        }
+    }
+    files.sort();
+    files
 }
 
 fn segment_files(directory: &Path) -> Vec<PathBuf> {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
-use wardlink_agent::store::{NewBatch, Settings, Store, StoreKey};
+use wardlink_agent::store::{EngineKind, NewBatch, Settings, Store, StoreKey};
 use wardlink_wire::lane::Lane;
 use wardlink_wire::sequence::{Sequence, SequenceRange};
 
@@ -16,8 +16,9 @@ pub(crate) struct Wardlink {
 }
 
 impl Wardlink {
-    pub(crate) fn open(folder: &Path) -> anyhow::Result<Self> {
-        let settings = Settings::new(folder.join("store"), 8 << 30);
+    pub(crate) fn open(folder: &Path, engine: EngineKind) -> anyhow::Result<Self> {
+        let mut settings = Settings::new(folder.join("store"), 8 << 30);
+        settings.engine = engine;
         let key = StoreKey::from_bytes([7; 32]);
         let (store, _) = Store::open(settings, &"bench".parse()?, &key)?;
         let oldest = Sequence(0);

@@ -17,12 +17,12 @@ use super::entry;
 use super::limits::{Limits, OVERHEAD};
 use super::segment::Segment;
 
-pub(super) use room::{Claim, Victim};
+pub(in crate::store) use room::{Claim, Victim};
 
 /// The state that writer, reader and acknowledgements agree on.
 #[derive(Debug)]
-pub(super) struct Catalog {
-    pub(super) cursor: Cursor,
+pub(in crate::store) struct Catalog {
+    pub(in crate::store) cursor: Cursor,
     limits: Limits,
     /// By number; the last may be the one being written, and stays until it has a successor.
     segments: Vec<Segment>,
@@ -39,19 +39,19 @@ pub(super) struct Catalog {
 
 /// Where a reader has to look for a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Spot {
+pub(in crate::store) struct Spot {
     /// The first place that is neither settled nor lost.
-    pub(super) place: u64,
+    pub(in crate::store) place: u64,
     /// The segment it is in, if any segment is.
-    pub(super) segment: Option<u64>,
+    pub(in crate::store) segment: Option<u64>,
     /// Which file of that segment: see [`Segment::life`].
-    pub(super) life: u32,
+    pub(in crate::store) life: u32,
     /// The first place that is not in that segment.
-    pub(super) until: u64,
+    pub(in crate::store) until: u64,
 }
 
 impl Catalog {
-    pub(super) fn new(cursor: Cursor, limits: Limits, segments: Vec<Segment>) -> Self {
+    pub(in crate::store) fn new(cursor: Cursor, limits: Limits, segments: Vec<Segment>) -> Self {
         let mut catalog = Self {
             cursor,
             limits,
@@ -70,12 +70,12 @@ impl Catalog {
         catalog
     }
 
-    pub(super) fn next(&self, lane: Lane) -> Sequence {
+    pub(in crate::store) fn next(&self, lane: Lane) -> Sequence {
         Sequence(*self.cursor.next.of(lane))
     }
 
     /// Gives out no place before `next` any more.
-    pub(super) fn advance(&mut self, lane: Lane, next: Sequence) {
+    pub(in crate::store) fn advance(&mut self, lane: Lane, next: Sequence) {
         let known = self.cursor.next.of_mut(lane);
         let last = next.0.checked_sub(1).map(Sequence);
         let unknown = last.map(|last| SequenceRange::between(Sequence(*known), last));
@@ -86,7 +86,7 @@ impl Catalog {
     }
 
     /// Checks that batches take the places that are next; gives the bytes that the group takes.
-    pub(super) fn admit(&self, batches: &[NewBatch<'_>]) -> Result<u64, StoreError> {
+    pub(in crate::store) fn admit(&self, batches: &[NewBatch<'_>]) -> Result<u64, StoreError> {
         let mut next = self.cursor.next;
         let mut bytes = 0_u64;
         for batch in batches {
@@ -111,7 +111,7 @@ impl Catalog {
     }
 
     /// Notes a commit that is durable.
-    pub(super) fn commit(&mut self, batches: &[NewBatch<'_>], segment: u64, end: u64) {
+    pub(in crate::store) fn commit(&mut self, batches: &[NewBatch<'_>], segment: u64, end: u64) {
         for batch in batches {
             *self.cursor.next.of_mut(batch.lane) = batch.range.last().plus(1).0;
             *self.cursor.batches.of_mut(batch.lane) += 1;
@@ -125,7 +125,7 @@ impl Catalog {
         }
     }
 
-    pub(super) fn acknowledge(&mut self, lane: Lane, ranges: &[SequenceRange]) {
+    pub(in crate::store) fn acknowledge(&mut self, lane: Lane, ranges: &[SequenceRange]) {
         let Some(highest) = self.cursor.next.of(lane).checked_sub(1).map(Sequence) else {
             return;
         };
@@ -149,7 +149,7 @@ impl Catalog {
 
     /// Where to begin for a batch that ends at `from` or later: before `from` only if a batch that is not
     /// fully settled may reach over it.
-    pub(super) fn anchor(&self, lane: Lane, from: Sequence) -> u64 {
+    pub(in crate::store) fn anchor(&self, lane: Lane, from: Sequence) -> u64 {
         match self.run_over(lane, from.0) {
             Some(run) => run.first().0.saturating_sub(1),
             None => from.0,
@@ -157,7 +157,7 @@ impl Catalog {
     }
 
     /// Where the first place from `place` on is that still matters; none when there is none.
-    pub(super) fn spot(&self, lane: Lane, place: u64) -> Option<Spot> {
+    pub(in crate::store) fn spot(&self, lane: Lane, place: u64) -> Option<Spot> {
         let place = self.open_place(lane, place)?;
         let next = *self.cursor.next.of(lane);
         if place >= next {
@@ -177,7 +177,7 @@ impl Catalog {
     }
 
     /// Notes places as lost, but for those that are settled or known to be lost.
-    pub(super) fn report(&mut self, lane: Lane, range: SequenceRange, fault: Fault) {
+    pub(in crate::store) fn report(&mut self, lane: Lane, range: SequenceRange, fault: Fault) {
         let mut place = range.first().0;
         while place <= range.last().0 {
             if let Some(run) = self.run_over(lane, place) {
@@ -222,20 +222,20 @@ impl Catalog {
         }
     }
 
-    pub(super) fn take_damage(&mut self) -> Vec<Damage> {
+    pub(in crate::store) fn take_damage(&mut self) -> Vec<Damage> {
         let damage = std::mem::take(&mut self.damage);
         self.reported.extend_from_slice(&damage);
         damage
     }
 
     /// Whether any place of a range still matters.
-    pub(super) fn is_open(&self, lane: Lane, range: SequenceRange) -> bool {
+    pub(in crate::store) fn is_open(&self, lane: Lane, range: SequenceRange) -> bool {
         let open = self.open_place(lane, range.first().0);
         open.is_some_and(|open| open <= range.last().0)
     }
 
     /// A number no segment ever had.
-    pub(super) fn take_number(&mut self) -> u64 {
+    pub(in crate::store) fn take_number(&mut self) -> u64 {
         let number = self.cursor.next_segment;
         self.cursor.next_segment = number.saturating_add(1);
         number

@@ -17,23 +17,23 @@ use super::super::lanes::PerLane;
 
 /// What the cursor file remembers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Cursor {
+pub(in crate::store) struct Cursor {
     /// The segment of the last commit and where that commit ended.
-    pub(super) segment: u64,
-    pub(super) end: u64,
+    pub(in crate::store) segment: u64,
+    pub(in crate::store) end: u64,
     /// The number of the next segment.
-    pub(super) next_segment: u64,
+    pub(in crate::store) next_segment: u64,
     /// The place that the next record of a lane gets.
-    pub(super) next: PerLane<u64>,
+    pub(in crate::store) next: PerLane<u64>,
     /// Batches of a lane stored so far.
-    pub(super) batches: PerLane<u64>,
+    pub(in crate::store) batches: PerLane<u64>,
     /// Places acknowledged, or reported lost for good.
-    pub(super) settled: PerLane<SequenceSet>,
+    pub(in crate::store) settled: PerLane<SequenceSet>,
 }
 
 impl Cursor {
     /// `last`: nothing will be committed after this note.
-    pub(super) fn encode(&self, last: bool) -> Vec<u8> {
+    pub(in crate::store) fn encode(&self, last: bool) -> Vec<u8> {
         let mut bytes = vec![u8::from(last)];
         for number in [self.segment, self.end, self.next_segment] {
             bytes.extend_from_slice(&number.to_le_bytes());
@@ -75,7 +75,7 @@ impl Cursor {
 
     /// Settles places; not if that would take more runs than a slot holds. Then they stay unacknowledged,
     /// are sent again and acknowledged again.
-    pub(super) fn settle(&mut self, lane: Lane, range: SequenceRange) -> bool {
+    pub(in crate::store) fn settle(&mut self, lane: Lane, range: SequenceRange) -> bool {
         let runs: usize = self.settled.values().map(|set| set.runs().count()).sum();
         let set = self.settled.of_mut(lane);
         if runs >= MOST_RUNS && !touches(set, range) {
@@ -94,7 +94,7 @@ fn touches(set: &SequenceSet, range: SequenceRange) -> bool {
 
 /// The file.
 #[derive(Debug)]
-pub(super) struct CursorFile {
+pub(in crate::store) struct CursorFile {
     file: StoreFile,
     epoch: Epoch,
     boot: Option<[u8; 16]>,
@@ -104,18 +104,18 @@ pub(super) struct CursorFile {
 
 /// What a cursor file held when it was opened.
 #[derive(Debug)]
-pub(super) struct Found {
-    pub(super) cursor: Cursor,
+pub(in crate::store) struct Found {
+    pub(in crate::store) cursor: Cursor,
     /// No commit can have come after this note: the store was closed in order, or this is still the boot
     /// whose page cache took every note, and no note is torn.
-    pub(super) current: bool,
+    pub(in crate::store) current: bool,
     /// It was written in this boot: what is read may be in the page cache alone.
-    pub(super) cached: bool,
+    pub(in crate::store) cached: bool,
 }
 
 impl CursorFile {
     /// Opens it, or makes it. The content is none when there was nothing readable.
-    pub(super) fn open(
+    pub(in crate::store) fn open(
         directory: &Directory,
         epoch: Epoch,
     ) -> Result<(Self, Option<Found>), StoreError> {
@@ -179,7 +179,7 @@ impl CursorFile {
     }
 
     /// Whether the directory has a cursor of this epoch.
-    pub(in super::super) fn is_readable(
+    pub(in crate::store) fn is_readable(
         directory: &Directory,
         epoch: Epoch,
     ) -> Result<bool, StoreError> {
@@ -193,7 +193,7 @@ impl CursorFile {
     }
 
     /// Writes an encoded cursor beside the one that was synced last.
-    pub(super) fn note(&mut self, cursor: &[u8]) -> Result<(), StoreError> {
+    pub(in crate::store) fn note(&mut self, cursor: &[u8]) -> Result<(), StoreError> {
         self.generation = self.generation.saturating_add(1);
         let mut payload = FORMAT.to_le_bytes().to_vec();
         payload.extend_from_slice(self.epoch.as_bytes());
@@ -205,7 +205,7 @@ impl CursorFile {
     }
 
     /// Writes an encoded cursor and makes it durable.
-    pub(super) fn settle(&mut self, cursor: &[u8]) -> Result<(), StoreError> {
+    pub(in crate::store) fn settle(&mut self, cursor: &[u8]) -> Result<(), StoreError> {
         self.note(cursor)?;
         self.file.sync()?;
         self.synced = self.synced.other();
@@ -295,9 +295,9 @@ const MAGIC: [u8; 8] = *b"WLCURSOR";
 const SLOT: usize = 16 << 10;
 const SLOT_BYTES: u64 = 16 << 10;
 /// Runs of all lanes together; 16 bytes each, beside about 200 of everything else.
-pub(super) const MOST_RUNS: usize = 1000;
+pub(in crate::store) const MOST_RUNS: usize = 1000;
 /// Bytes of the file.
-pub(super) const BYTES: u64 = 2 * SLOT_BYTES;
+pub(in crate::store) const BYTES: u64 = 2 * SLOT_BYTES;
 
 #[cfg(test)]
 mod tests {

@@ -16,43 +16,43 @@ use super::super::sealing::{OpeningKey, SealingKey, WrappedKey};
 
 /// What the catalog keeps of a segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Segment {
-    pub(super) id: u64,
+pub(in crate::store) struct Segment {
+    pub(in crate::store) id: u64,
     /// The next place of each lane when it was begun; its successor's are its end.
-    pub(super) start: PerLane<u64>,
+    pub(in crate::store) start: PerLane<u64>,
     /// Batches of each lane that the store had seen when it was begun.
-    pub(super) batches: PerLane<u64>,
+    pub(in crate::store) batches: PerLane<u64>,
     /// Bytes of the file.
-    pub(super) length: u64,
+    pub(in crate::store) length: u64,
     /// How often its file was replaced by a shorter one.
-    pub(super) life: u32,
+    pub(in crate::store) life: u32,
     /// The medium refused a write to it: never written again, and removed once it is settled.
-    pub(super) failed: bool,
+    pub(in crate::store) failed: bool,
 }
 
 /// What the header of a segment says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Head {
-    pub(super) facts: Facts,
+pub(in crate::store) struct Head {
+    pub(in crate::store) facts: Facts,
     wrapped: WrappedKey,
 }
 
 /// Everything in a header but the key; all of it bound to the key by its wrapping.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Facts {
-    pub(super) cipher: Cipher,
-    pub(super) epoch: Epoch,
-    pub(super) id: u64,
-    pub(super) length: u64,
+pub(in crate::store) struct Facts {
+    pub(in crate::store) cipher: Cipher,
+    pub(in crate::store) epoch: Epoch,
+    pub(in crate::store) id: u64,
+    pub(in crate::store) length: u64,
     /// Lanes whose batches made room for newer ones: those not found here were evicted.
-    pub(super) evicted: LaneSet,
-    pub(super) start: PerLane<u64>,
-    pub(super) batches: PerLane<u64>,
+    pub(in crate::store) evicted: LaneSet,
+    pub(in crate::store) start: PerLane<u64>,
+    pub(in crate::store) batches: PerLane<u64>,
 }
 
 impl Head {
     /// A header with a fresh data key, and that key.
-    pub(super) fn begin(
+    pub(in crate::store) fn begin(
         identity: &Identity,
         segment: &Segment,
     ) -> Result<(Vec<u8>, SealingKey), StoreError> {
@@ -83,7 +83,11 @@ impl Head {
 
     /// Wraps the data key under the current wrapping key, in place. Copy by copy, so that one of them is
     /// whole at any time.
-    pub(super) fn rewrap(&self, identity: &Identity, file: &StoreFile) -> Result<(), StoreError> {
+    pub(in crate::store) fn rewrap(
+        &self,
+        identity: &Identity,
+        file: &StoreFile,
+    ) -> Result<(), StoreError> {
         let bound = self.facts.bound(identity);
         let wrapped = if identity.keys.is_current(&self.wrapped) {
             // A rotation was interrupted here: perhaps between the copies.
@@ -96,7 +100,7 @@ impl Head {
     }
 
     /// The header of the same segment in a shorter file without a lane; none if the data key does not unwrap.
-    pub(super) fn without(
+    pub(in crate::store) fn without(
         &self,
         lane: Lane,
         length: u64,
@@ -123,7 +127,7 @@ impl Head {
     }
 
     /// The first whole copy, if it is of this very segment.
-    pub(super) fn read(
+    pub(in crate::store) fn read(
         file: &StoreFile,
         epoch: Epoch,
         id: u64,
@@ -134,7 +138,7 @@ impl Head {
     }
 
     /// The first whole copy, whatever it is of.
-    pub(super) fn read_any(file: &StoreFile) -> Result<Option<Self>, StoreError> {
+    pub(in crate::store) fn read_any(file: &StoreFile) -> Result<Option<Self>, StoreError> {
         Self::find(file, |_| true)
     }
 
@@ -175,7 +179,7 @@ impl Head {
     }
 
     /// The data key, if key and gateway are the ones it was wrapped for.
-    pub(super) fn open(&self, identity: &Identity) -> Option<OpeningKey> {
+    pub(in crate::store) fn open(&self, identity: &Identity) -> Option<OpeningKey> {
         let bound = self.facts.bound(identity);
         identity.keys.unwrap(self.facts.id, &self.wrapped, &bound)
     }
@@ -206,12 +210,12 @@ impl Facts {
 }
 
 /// The file name of a segment; for people: the header decides what a file is.
-pub(super) fn name(id: u64) -> String {
+pub(in crate::store) fn name(id: u64) -> String {
     format!("{PREFIX}{id:0DIGITS$x}{SUFFIX}")
 }
 
 /// The numbers of the segment files in a directory, in order.
-pub(super) fn ids(directory: &Directory) -> Result<Vec<u64>, StoreError> {
+pub(in crate::store) fn ids(directory: &Directory) -> Result<Vec<u64>, StoreError> {
     let mut ids: Vec<u64> = directory
         .names()?
         .iter()
@@ -233,4 +237,4 @@ const COPY: usize = 4096;
 const COPIES: [u64; 2] = [0, 4096];
 const READ: usize = 512;
 /// Where the entries begin: behind both copies of the header.
-pub(super) const ENTRIES: u64 = 8192;
+pub(in crate::store) const ENTRIES: u64 = 8192;

@@ -1,14 +1,17 @@
-//! What the recorder and the publisher rely on while nothing goes wrong.
+//! The promises that every engine keeps: the conformance suite. Each test here runs with each engine.
 
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use wardlink_wire::sequence::SequenceSet;
+
+use super::super::{EngineKind, Fault, FullCause, KeyFile, KeyProvider, Rotation};
 use super::*;
 
-#[test]
-fn what_was_appended_is_read_back_across_restarts_until_it_is_acknowledged() {
+fn what_was_appended_is_read_back_across_restarts_until_it_is_acknowledged(engine: EngineKind) {
     let directory = scratch();
-    let (store, recovery) = open(directory.path());
+    let (store, recovery) = open(engine, directory.path());
     assert!(recovery.created);
     let epoch = store.epoch();
     let group = [
@@ -31,7 +34,7 @@ fn what_was_appended_is_read_back_across_restarts_until_it_is_acknowledged() {
     store.append(&group).unwrap();
     drop(store);
 
-    let (store, recovery) = open(directory.path());
+    let (store, recovery) = open(engine, directory.path());
     assert_eq!(recovery, Recovery::default());
     assert_eq!(store.epoch(), epoch);
     assert_eq!(store.next_sequence(Lane::Vital), Sequence(20));
@@ -45,15 +48,14 @@ fn what_was_appended_is_read_back_across_restarts_until_it_is_acknowledged() {
     assert_eq!(read(0).unwrap().range, range(10, 19));
     drop(store);
 
-    let (store, _) = open(directory.path());
+    let (store, _) = open(engine, directory.path());
     assert_eq!(drain(&store, Lane::Vital).len(), 1);
     assert_eq!(drain(&store, Lane::Alarm)[0].bytes, b"alarm");
 }
 
-#[test]
-fn a_batch_is_read_until_all_of_it_is_acknowledged() {
+fn a_batch_is_read_until_all_of_it_is_acknowledged(engine: EngineKind) {
     let directory = scratch();
-    let (store, _) = open(directory.path());
+    let (store, _) = open(engine, directory.path());
     for _ in 0..3 {
         put(&store, Lane::Wave, 10, b"ten").unwrap();
     }
@@ -66,10 +68,9 @@ fn a_batch_is_read_until_all_of_it_is_acknowledged() {
     assert_eq!(read(0).unwrap().range, range(20, 29));
 }
 
-#[test]
-fn acknowledging_places_that_were_never_given_out_changes_nothing() {
+fn acknowledging_places_that_were_never_given_out_changes_nothing(engine: EngineKind) {
     let directory = scratch();
-    let (store, _) = open(directory.path());
+    let (store, _) = open(engine, directory.path());
     store
         .acknowledge(Lane::Vital, &[range(0, u64::MAX)])
         .unwrap();
@@ -81,10 +82,9 @@ fn acknowledging_places_that_were_never_given_out_changes_nothing() {
     assert_eq!(drain(&store, Lane::Vital).len(), 2);
 }
 
-#[test]
-fn batches_must_follow_each_other_and_a_refused_group_leaves_nothing() {
+fn batches_must_follow_each_other_and_a_refused_group_leaves_nothing(engine: EngineKind) {
     let directory = scratch();
-    let (store, _) = open(directory.path());
+    let (store, _) = open(engine, directory.path());
     let batch = |first, last| NewBatch {
         lane: Lane::Event,
         range: range(first, last),
@@ -98,12 +98,13 @@ fn batches_must_follow_each_other_and_a_refused_group_leaves_nothing() {
     assert_eq!(drain(&store, Lane::Event), []);
 }
 
-#[test]
-fn places_are_not_given_out_twice_even_when_everything_is_acknowledged_and_recycled() {
+fn places_are_not_given_out_twice_even_when_everything_is_acknowledged_and_recycled(
+    engine: EngineKind,
+) {
     let directory = scratch();
     let mut next = 0;
     for _ in 0..20 {
-        let (store, recovery) = open(directory.path());
+        let (store, recovery) = open(engine, directory.path());
         assert_eq!(recovery.damage, []);
         assert_eq!(store.next_sequence(Lane::Vital), Sequence(next));
         for _ in 0..5 {
@@ -114,17 +115,17 @@ fn places_are_not_given_out_twice_even_when_everything_is_acknowledged_and_recyc
             .unwrap();
         assert_eq!(drain(&store, Lane::Vital), []);
     }
-    let kept = segment_files(directory.path()).len();
+    let kept = segments(directory.path());
     assert!(kept <= 4, "{kept} files stay of a drained store");
 }
 
-#[test]
-fn acknowledgements_in_any_order_free_the_space() {
+fn acknowledgements_in_any_order_free_the_space(engine: EngineKind) {
     let directory = scratch();
-    let (store, _) = open(directory.path());
+    let (store, _) = open(engine, directory.path());
     let mut appended = Vec::new();
+    let bytes = vec![7; usize::try_from(store.usage().budget / 600).unwrap()];
     for _ in 0..100 {
-        appended.push(put(&store, Lane::Vital, 3, &[7; 2000]).unwrap());
+        appended.push(put(&store, Lane::Vital, 3, &bytes).unwrap());
     }
     let full = store.usage();
     assert_eq!(full.lanes[1].unacknowledged, 300);
@@ -145,16 +146,15 @@ fn acknowledgements_in_any_order_free_the_space() {
         full.used
     );
     drop(store);
-    let (store, recovery) = open(directory.path());
+    let (store, recovery) = open(engine, directory.path());
     assert_eq!(recovery.damage, []);
     assert_eq!(drain(&store, Lane::Vital), []);
     assert_eq!(store.next_sequence(Lane::Vital), Sequence(300));
 }
 
-#[test]
-fn one_thread_appends_while_another_reads_and_acknowledges() {
+fn one_thread_appends_while_another_reads_and_acknowledges(engine: EngineKind) {
     let directory = scratch();
-    let (store, _) = open(directory.path());
+    let (store, _) = open(engine, directory.path());
     let store = Arc::new(store);
     let done = Arc::new(AtomicBool::new(false));
     let reader = {
@@ -190,18 +190,369 @@ fn one_thread_appends_while_another_reads_and_acknowledges() {
     assert_eq!(store.take_damage(), []);
 }
 
-#[test]
-fn memory_does_not_hold_the_backlog() {
+fn memory_does_not_hold_the_backlog(engine: EngineKind) {
     let directory = scratch();
-    let (store, _) = open(directory.path());
+    let (store, _) = open(engine, directory.path());
     for _ in 0..400 {
         put(&store, Lane::Vital, 5, &[3; 1000]).unwrap();
     }
     // What grows with the backlog is one line a segment; 400 batches of 1 kB fill some 50 segments.
     let shown = format!("{store:?}").len();
     drop(store);
-    let (store, _) = open(directory.path());
+    let (store, _) = open(engine, directory.path());
     let reopened = format!("{store:?}").len();
     assert!(shown < 40_000 && reopened < 40_000, "{shown}, {reopened}");
     assert_eq!(drain(&store, Lane::Vital).len(), 400);
+}
+
+fn acknowledgements_and_places_survive_a_kill(engine: EngineKind) {
+    let directory = scratch();
+    let (store, _) = open(engine, directory.path());
+    let first = put(&store, Lane::Vital, 4, b"first").unwrap();
+    put(&store, Lane::Vital, 4, b"second").unwrap();
+    store.acknowledge(Lane::Vital, &[first]).unwrap();
+    // What a process that is killed now leaves behind: nothing is closed in order.
+    let killed = snapshot(directory.path());
+    let (again, recovery) = open(engine, killed.path());
+    assert_eq!(recovery.damage, []);
+    assert_eq!(again.next_sequence(Lane::Vital), Sequence(8));
+    let bytes: Vec<_> = drain(&again, Lane::Vital)
+        .into_iter()
+        .map(|b| b.bytes)
+        .collect();
+    assert_eq!(bytes, [b"second".to_vec()]);
+    assert_eq!(again.take_damage(), []);
+}
+
+fn a_key_or_a_gateway_or_an_engine_that_does_not_fit_is_refused_and_changes_nothing(
+    engine: EngineKind,
+) {
+    let directory = scratch();
+    let (store, _) = open(engine, directory.path());
+    put(&store, Lane::Vital, 1, b"kept").unwrap();
+    let error = try_open(engine, directory.path(), "gw-1", 0x42).unwrap_err();
+    assert!(matches!(error, StoreError::InUse { .. }), "{error}");
+    drop(store);
+    let error = try_open(engine, directory.path(), "gw-1", 0x43).unwrap_err();
+    assert!(matches!(error, StoreError::WrongKey { .. }), "{error}");
+    let error = try_open(engine, directory.path(), "gw-2", 0x42).unwrap_err();
+    assert!(matches!(error, StoreError::OtherGateway { .. }), "{error}");
+    let others = EngineKind::WORDS.into_iter().map(|(_, kind)| kind);
+    for other in others.filter(|other| *other != engine) {
+        let error = try_open(other, directory.path(), "gw-1", 0x42).unwrap_err();
+        assert!(matches!(error, StoreError::OtherEngine { .. }), "{error}");
+    }
+    let (store, _) = open(engine, directory.path());
+    assert_eq!(drain(&store, Lane::Vital)[0].bytes, b"kept");
+}
+
+fn a_batch_larger_than_a_segment_gets_one_of_its_own(engine: EngineKind) {
+    let directory = scratch();
+    let (store, _) = open(engine, directory.path());
+    let error = put(&store, Lane::Wave, 1, &vec![0; 70 << 20]).unwrap_err();
+    assert!(matches!(error, StoreError::TooLarge { .. }), "{error}");
+    put(&store, Lane::Wave, 1, &[7; 300_000]).unwrap();
+    put(&store, Lane::Wave, 1, b"small").unwrap();
+    drop(store);
+    let (store, _) = open(engine, directory.path());
+    let batches = drain(&store, Lane::Wave).into_iter();
+    let sizes: Vec<_> = batches.map(|batch| batch.bytes.len()).collect();
+    assert_eq!(sizes, [300_000, 5]);
+}
+
+fn a_budget_is_kept_and_goes_on_once_space_is_acknowledged(engine: EngineKind) {
+    let directory = scratch();
+    let (store, _) = open(engine, directory.path());
+    let budget = store.usage().budget;
+    let bytes = vec![8; usize::try_from(budget / 500).unwrap()];
+    let mut held: Vec<SequenceRange> = Vec::new();
+    for _ in 0..4 {
+        // Alarms make room for nothing but alarms.
+        let refused = loop {
+            match put(&store, Lane::Alarm, 3, &bytes) {
+                Ok(range) => held.push(range),
+                Err(error) => break error,
+            }
+            let gone: Vec<_> = store.take_damage();
+            assert!(
+                gone.iter().all(|damage| damage.fault == Fault::Evicted),
+                "{gone:?}"
+            );
+            let missing =
+                |range: &SequenceRange| gone.iter().any(|d| d.range.last() >= range.last());
+            held.retain(|range| !missing(range));
+            if !gone.is_empty() {
+                break StoreError::Randomness;
+            }
+        };
+        let cause = FullCause::Budget(budget);
+        let full = matches!(&refused, StoreError::Full { cause: c, .. } if *c == cause);
+        assert!(
+            full || matches!(refused, StoreError::Randomness),
+            "{refused}"
+        );
+        let taken = bytes_below(directory.path());
+        assert!(taken <= budget, "{taken} bytes on the medium");
+        assert_eq!(ranges_of(&store, Lane::Alarm), held);
+        let half = held.len() / 2;
+        store.acknowledge(Lane::Alarm, &held[..half]).unwrap();
+        held.drain(..half);
+    }
+    assert_eq!(ranges_of(&store, Lane::Alarm), held);
+}
+
+fn waves_make_room_for_newer_batches_and_every_evicted_place_is_told(engine: EngineKind) {
+    let directory = scratch();
+    let (store, _) = open(engine, directory.path());
+    let budget = store.usage().budget;
+    let bytes = vec![7; usize::try_from(budget / 300).unwrap()];
+    let (mut told, mut alarms) = (SequenceSet::new(), Vec::new());
+    let mut tell = |damage: Vec<Damage>| {
+        for damage in &damage {
+            assert_eq!((damage.lane, damage.fault), (Lane::Wave, Fault::Evicted));
+            assert!(!told.overlaps(damage.range), "told twice");
+            told.insert(damage.range);
+        }
+        !damage.is_empty()
+    };
+    for number in 0..400 {
+        put(&store, Lane::Wave, 5, &bytes).unwrap();
+        if number % 10 == 0 {
+            alarms.push(put(&store, Lane::Alarm, 1, b"alarm").unwrap());
+        }
+        tell(store.take_damage());
+        let taken = bytes_below(directory.path());
+        assert!(taken <= budget, "{taken} bytes on the medium");
+    }
+    // The last commit carries the last gaps, and may itself have made room.
+    put(&store, Lane::Event, 1, b"gaps").unwrap();
+    while tell(store.take_damage()) {
+        put(&store, Lane::Event, 1, b"gaps").unwrap();
+    }
+    // Oldest first, without a hole, and what was not told is there, also after a start.
+    let [gone] = told.runs().collect::<Vec<_>>()[..] else {
+        panic!("{told:?}")
+    };
+    assert_eq!(gone.first(), Sequence(0));
+    let waves = ranges_of(&store, Lane::Wave);
+    assert_eq!(waves[0].first(), gone.last().plus(1));
+    assert_eq!(waves.last().unwrap().last(), Sequence(1999));
+    assert_eq!(ranges_of(&store, Lane::Alarm), alarms);
+    drop(store);
+    let (store, recovery) = open(engine, directory.path());
+    assert_eq!(recovery.damage, []);
+    assert_eq!(ranges_of(&store, Lane::Wave), waves);
+    assert_eq!(ranges_of(&store, Lane::Alarm), alarms);
+    assert_eq!(store.take_damage(), []);
+}
+
+fn lost_acknowledgements_send_again_and_call_nothing_lost(engine: EngineKind) {
+    let directory = scratch();
+    let (store, _) = open(engine, directory.path());
+    let mut appended = Vec::new();
+    for _ in 0..120 {
+        appended.push(put(&store, Lane::Vital, 3, &[9; 2000]).unwrap());
+    }
+    store.acknowledge(Lane::Vital, &appended[..90]).unwrap();
+    drop(store);
+    std::fs::write(directory.path().join("cursor"), [0xff; 40_000]).unwrap();
+    let (store, recovery) = open(engine, directory.path());
+    assert!(recovery.acknowledgements_lost);
+    assert_eq!(recovery.damage, []);
+    let read = ranges_of(&store, Lane::Vital);
+    assert!(read.ends_with(&appended[90..]), "{read:?}");
+    assert_eq!(store.take_damage(), []);
+    assert_eq!(store.next_sequence(Lane::Vital), Sequence(360));
+}
+
+fn a_lost_meta_file_is_made_again_from_a_segment_that_opens(engine: EngineKind) {
+    let directory = scratch();
+    let (store, _) = open(engine, directory.path());
+    let epoch = store.epoch();
+    put(&store, Lane::Vital, 1, b"kept").unwrap();
+    drop(store);
+    std::fs::write(directory.path().join("meta"), [0xaa; 9000]).unwrap();
+    let error = try_open(engine, directory.path(), "gw-1", 0x43).unwrap_err();
+    assert!(matches!(error, StoreError::Unrecognised { .. }), "{error}");
+    let (store, recovery) = open(engine, directory.path());
+    assert_eq!((store.epoch(), recovery.created), (epoch, false));
+    assert_eq!(drain(&store, Lane::Vital)[0].bytes, b"kept");
+}
+
+fn a_rotation_leaves_everything_readable_and_old_copies_shut(engine: EngineKind) {
+    let directory = scratch();
+    let keys = scratch();
+    let file = keys.path().join("store.key");
+    std::fs::write(&file, "42".repeat(32)).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let provider = KeyFile::at(&file);
+    let settings = settings_of(engine, directory.path());
+    let open = || Store::open(settings.clone(), &gateway(), &provider).unwrap();
+    let (store, _) = open();
+    let early = put(&store, Lane::Vital, 2, &[1; 3000]).unwrap();
+    drop(store);
+    let old = snapshot(directory.path());
+    let (store, _) = open();
+    put(&store, Lane::Vital, 2, b"kept").unwrap();
+    store.acknowledge(Lane::Vital, &[early]).unwrap();
+    drop(store);
+
+    provider.draw_next().unwrap();
+    let (store, recovery) = open();
+    assert_eq!(recovery.rotation, Rotation::Finished);
+    assert_eq!(drain(&store, Lane::Vital)[0].bytes, b"kept");
+    drop(store);
+    let (store, recovery) = open();
+    assert_eq!(recovery.rotation, Rotation::None);
+    assert_eq!(drain(&store, Lane::Vital)[0].bytes, b"kept");
+    drop(store);
+    let error = try_open(engine, directory.path(), "gw-1", 0x42).unwrap_err();
+    assert!(matches!(error, StoreError::WrongKey { .. }), "{error}");
+    let settings = settings_of(engine, old.path());
+    let error = Store::open(settings, &gateway(), &provider).unwrap_err();
+    assert!(matches!(error, StoreError::WrongKey { .. }), "{error}");
+}
+
+fn damage_anywhere_loses_only_what_it_names_and_stops_nobody(engine: EngineKind) {
+    let directory = scratch();
+    let (store, _) = open(engine, directory.path());
+    let mut all = Vec::new();
+    for number in 0..60_u32 {
+        let lane = [Lane::Vital, Lane::Wave][number as usize % 2];
+        let range = put(&store, lane, 3, &number.to_le_bytes().repeat(600)).unwrap();
+        all.push((lane, range));
+    }
+    drop(store);
+    let mut seed = Random(11);
+    for round in 0..40 {
+        let copy = snapshot(directory.path());
+        let files: Vec<_> = files_below(copy.path())
+            .into_iter()
+            .filter(|path| !path.ends_with("lock"))
+            .collect();
+        let file = seed.pick(&files).unwrap();
+        let mut bytes = std::fs::read(file).unwrap();
+        for _ in 0..seed.below(4).min(u64::try_from(bytes.len()).unwrap()) + 1 {
+            if let Some(length) = u64::try_from(bytes.len()).ok().filter(|length| *length > 0) {
+                bytes[usize::try_from(seed.below(length)).unwrap()] ^= 1 << seed.below(8);
+            }
+        }
+        std::fs::write(file, bytes).unwrap();
+        let (store, recovery) = open(engine, copy.path());
+        let (mut read, mut lost) = (Vec::new(), recovery.damage);
+        for lane in [Lane::Vital, Lane::Wave] {
+            read.extend(
+                drain(&store, lane)
+                    .into_iter()
+                    .map(|batch| (lane, batch.range)),
+            );
+        }
+        lost.extend(store.take_damage());
+        for (lane, range) in &all {
+            let here = read.contains(&(*lane, *range));
+            let named = lost.iter().any(|damage| {
+                damage.lane == *lane
+                    && damage.range.first() <= range.first()
+                    && range.last() <= damage.range.last()
+            });
+            assert!(
+                here != named,
+                "round {round}, {}: {lane} {range:?}",
+                file.display()
+            );
+        }
+        // And it goes on, with places that nobody had.
+        let (next, _) = (
+            store.next_sequence(Lane::Vital),
+            put(&store, Lane::Vital, 1, b"on"),
+        );
+        assert_eq!(next, Sequence(90), "round {round}, {}", file.display());
+    }
+}
+
+fn open(engine: EngineKind, directory: &Path) -> (Store, Recovery) {
+    try_open(engine, directory, "gw-1", 0x42).unwrap()
+}
+
+fn try_open(
+    engine: EngineKind,
+    directory: &Path,
+    gateway: &str,
+    key: u8,
+) -> Result<(Store, Recovery), StoreError> {
+    let key = StoreKey::from_bytes([key; 32]);
+    Store::open(
+        settings_of(engine, directory),
+        &gateway.parse().unwrap(),
+        &key,
+    )
+}
+
+fn settings_of(engine: EngineKind, directory: &Path) -> Settings {
+    let small = settings(directory);
+    match engine {
+        EngineKind::Log => small,
+        // sled's own segments are not smaller than its default.
+        EngineKind::Sled => Settings {
+            engine,
+            segment: 512 << 10,
+            budget: 64 << 20,
+            ..small
+        },
+    }
+}
+
+fn ranges_of(store: &Store, lane: Lane) -> Vec<SequenceRange> {
+    drain(store, lane)
+        .into_iter()
+        .map(|batch| batch.range)
+        .collect()
+}
+
+fn segments(directory: &Path) -> usize {
+    let files = files_below(directory).into_iter();
+    files
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|end| end == "log" || end == "head")
+        })
+        .count()
+}
+
+fn bytes_below(directory: &Path) -> u64 {
+    let files = files_below(directory).into_iter();
+    files
+        .map(|path| std::fs::metadata(path).unwrap().len())
+        .sum()
+}
+
+macro_rules! with_each_engine {
+    ($($promise:ident)*) => {
+        mod log {
+            $(#[test] fn $promise() { super::$promise(super::EngineKind::Log) })*
+        }
+        mod sled {
+            $(#[test] fn $promise() { super::$promise(super::EngineKind::Sled) })*
+        }
+    };
+}
+
+with_each_engine! {
+    waves_make_room_for_newer_batches_and_every_evicted_place_is_told
+    what_was_appended_is_read_back_across_restarts_until_it_is_acknowledged
+    a_batch_is_read_until_all_of_it_is_acknowledged
+    acknowledging_places_that_were_never_given_out_changes_nothing
+    batches_must_follow_each_other_and_a_refused_group_leaves_nothing
+    places_are_not_given_out_twice_even_when_everything_is_acknowledged_and_recycled
+    acknowledgements_in_any_order_free_the_space
+    one_thread_appends_while_another_reads_and_acknowledges
+    memory_does_not_hold_the_backlog
+    acknowledgements_and_places_survive_a_kill
+    a_key_or_a_gateway_or_an_engine_that_does_not_fit_is_refused_and_changes_nothing
+    a_batch_larger_than_a_segment_gets_one_of_its_own
+    a_budget_is_kept_and_goes_on_once_space_is_acknowledged
+    lost_acknowledgements_send_again_and_call_nothing_lost
+    a_lost_meta_file_is_made_again_from_a_segment_that_opens
+    a_rotation_leaves_everything_readable_and_old_copies_shut
+    damage_anywhere_loses_only_what_it_names_and_stops_nobody
 }

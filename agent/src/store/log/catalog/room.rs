@@ -15,7 +15,7 @@ use super::Catalog;
 
 /// A file to write.
 #[derive(Debug)]
-pub(in super::super) enum Claim {
+pub(in crate::store) enum Claim {
     /// One that is allocated and settled.
     Recycle(Segment),
     /// A new one of this many bytes.
@@ -26,16 +26,16 @@ pub(in super::super) enum Claim {
 
 /// The batches of one lane in one segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) struct Victim {
-    pub(in super::super) segment: u64,
-    pub(in super::super) lane: Lane,
+pub(in crate::store) struct Victim {
+    pub(in crate::store) segment: u64,
+    pub(in crate::store) lane: Lane,
     /// Its places in the segment: the first, and the first behind.
-    pub(in super::super) places: (u64, u64),
+    pub(in crate::store) places: (u64, u64),
 }
 
 impl Catalog {
     /// A file with room for a group and the header before it. `most` is the most important lane of the group.
-    pub(in super::super) fn claim(&mut self, bytes: u64, most: Lane) -> Result<Claim, StoreError> {
+    pub(in crate::store) fn claim(&mut self, bytes: u64, most: Lane) -> Result<Claim, StoreError> {
         let length = self.limits.length_for(bytes)?;
         loop {
             let lowest =
@@ -86,7 +86,7 @@ impl Catalog {
     }
 
     /// Notes that a lane was evicted from a segment, whose file is shorter now.
-    pub(in super::super) fn evicted(&mut self, victim: Victim, length: u64) {
+    pub(in crate::store) fn evicted(&mut self, victim: Victim, length: u64) {
         let mut segments = self.segments.iter_mut();
         if let Some(segment) = segments.find(|segment| segment.id == victim.segment) {
             segment.length = length;
@@ -96,7 +96,7 @@ impl Catalog {
     }
 
     /// Every place of these batches that is neither settled nor lost is lost now.
-    pub(in super::super) fn lose(&mut self, victim: Victim, fault: Fault) {
+    pub(in crate::store) fn lose(&mut self, victim: Victim, fault: Fault) {
         self.evicting = true;
         let (first, end) = victim.places;
         let last = Sequence(end.saturating_sub(1));
@@ -106,16 +106,16 @@ impl Catalog {
     }
 
     /// Whether this much more stays within the budget.
-    pub(in super::super) fn has_room_for(&self, bytes: u64) -> bool {
+    pub(in crate::store) fn has_room_for(&self, bytes: u64) -> bool {
         self.bytes_on_medium().saturating_add(bytes) <= self.limits.budget
     }
 
-    pub(in super::super) fn full(&self) -> StoreError {
+    pub(in crate::store) fn full(&self) -> StoreError {
         self.limits.full()
     }
 
     /// A new newest segment, about to be written.
-    pub(in super::super) fn begin(&mut self, id: u64, length: u64) -> Segment {
+    pub(in crate::store) fn begin(&mut self, id: u64, length: u64) -> Segment {
         let segment = Segment {
             id,
             start: self.cursor.next,
@@ -134,24 +134,24 @@ impl Catalog {
     }
 
     /// The medium refused a write to the newest segment.
-    pub(in super::super) fn fail(&mut self, id: u64) {
+    pub(in crate::store) fn fail(&mut self, id: u64) {
         if let Some(segment) = self.segments.last_mut().filter(|segment| segment.id == id) {
             segment.failed = true;
         }
     }
 
     /// Gives back a file that was claimed and not used.
-    pub(in super::super) fn put_back(&mut self, segment: Segment) {
+    pub(in crate::store) fn put_back(&mut self, segment: Segment) {
         self.free.push(segment);
     }
 
     /// Takes in a file that holds nothing.
-    pub(in super::super) fn discard(&mut self, unused: Segment) {
+    pub(in crate::store) fn discard(&mut self, unused: Segment) {
         self.retire(unused);
     }
 
     /// Keeps no file in which everything is settled. Nothing may be being written.
-    pub(in super::super) fn discard_settled(&mut self) {
+    pub(in crate::store) fn discard_settled(&mut self) {
         self.trash.append(&mut self.free);
         for index in (0..self.segments.len()).rev() {
             if self.is_settled(index) {
@@ -162,11 +162,11 @@ impl Catalog {
     }
 
     /// The segments, the newest last.
-    pub(in super::super) fn ids(&self) -> Vec<u64> {
+    pub(in crate::store) fn ids(&self) -> Vec<u64> {
         self.segments.iter().map(|segment| segment.id).collect()
     }
 
-    pub(in super::super) fn take_trash(&mut self) -> Vec<Segment> {
+    pub(in crate::store) fn take_trash(&mut self) -> Vec<Segment> {
         std::mem::take(&mut self.trash)
     }
 
