@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use wardlink_firmware_shim::device::Device;
+use wardlink_firmware_shim::drivers::tmp10x::Part;
 use wardlink_firmware_shim::reading::{self, StreamSpec};
 use wardlink_firmware_shim::sim::{Patient, SimClock, World};
 use wardlink_firmware_shim::{linux, sim};
@@ -129,6 +130,26 @@ fn maker(kind: Kind) -> Maker {
             real: |path, told| linux::tmp117(path, told.address, told.period),
             simulated: |world, told| sim::tmp117(world, told.address, told.period),
         },
+        Kind::Tmp102 => Maker {
+            real: |path, told| linux::tmp10x(path, Part::Tmp102, told.address, told.period),
+            simulated: |world, told| sim::tmp10x(world, Part::Tmp102, told.address, told.period),
+        },
+        Kind::Tmp105 => Maker {
+            real: |path, told| linux::tmp10x(path, Part::Tmp105, told.address, told.period),
+            simulated: |world, told| sim::tmp10x(world, Part::Tmp105, told.address, told.period),
+        },
+        Kind::Max30205 => Maker {
+            real: |path, told| linux::max30205(path, told.address, told.period),
+            simulated: |world, told| sim::max30205(world, told.address, told.period),
+        },
+        Kind::Mlx90614 => Maker {
+            real: |path, told| linux::mlx90614(path, told.address, told.period),
+            simulated: |world, told| sim::mlx90614(world, told.address, told.period),
+        },
+        Kind::Ads1115 => Maker {
+            real: |path, told| linux::ads1115(path, told.address, told.input, told.period),
+            simulated: |world, told| sim::ads1115(world, told.address, told.input, told.period),
+        },
         Kind::Max30102 => Maker {
             real: |path, told| linux::max30102(path, told.rate),
             simulated: |world, told| sim::max30102(world, told.rate),
@@ -153,9 +174,8 @@ fn maker(kind: Kind) -> Maker {
 }
 
 fn world(simulation: &Simulation) -> World {
+    let clock = SimClock::new(clock::monotonic, simulation.speed);
     World {
-        clock: SimClock::new(clock::monotonic, simulation.speed),
-        seed: simulation.seed,
         patient: Patient {
             heart_rate: simulation.heart_rate,
             spo2: simulation.spo2,
@@ -165,6 +185,7 @@ fn world(simulation: &Simulation) -> World {
             .signal
             .as_ref()
             .map(|source| (source.recording.clone(), source.signal.clone())),
+        ..World::new(clock, simulation.seed)
     }
 }
 
