@@ -3,6 +3,8 @@
 //! Owns the only place that knows which driver word means which constructor. Promises that a device can
 //! always be made: whether it answers shows when it is started.
 
+mod scenario;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use wardlink_firmware_shim::device::Device;
 use wardlink_firmware_shim::drivers::tmp10x::Part;
 use wardlink_firmware_shim::reading::{self, StreamSpec};
-use wardlink_firmware_shim::sim::{Patient, SimClock, World};
+use wardlink_firmware_shim::sim::{Patient, SimBus, SimClock, World};
 use wardlink_firmware_shim::{linux, sim};
 use wardlink_wire::birth;
 use wardlink_wire::decimal::Decimal;
@@ -80,7 +82,7 @@ pub fn attach(
     let options = &settings.driver.options;
     let maker = maker(settings.driver.kind);
     let device = match &settings.bus {
-        Bus::Simulated(simulation) => (maker.simulated)(&world(simulation), options),
+        Bus::Simulated(simulation) => simulated(maker.simulated, simulation, options),
         Bus::Path(path) => (maker.real)(path, options),
     };
     let since_ns = clock::now().utc_ns;
@@ -112,6 +114,26 @@ pub fn event_stream(device: DeviceId, number: u32, simulated: bool, since_ns: i6
         sampling: None,
         simulated,
         since_ns,
+    }
+}
+
+/// A device of a simulated world; one that refuses to start if its scenario cannot be played.
+fn simulated(
+    make: fn(&World, &Options) -> Box<dyn Device>,
+    simulation: &Simulation,
+    options: &Options,
+) -> Box<dyn Device> {
+    let mut world = world(simulation);
+    match simulation.scenario.as_deref().map(scenario::read) {
+        None => make(&world, options),
+        Some(Ok(scenario)) => {
+            world.scenario = Arc::new(scenario);
+            make(&world, options)
+        }
+        Some(Err(why)) => Box::new(scenario::Refusing {
+            device: make(&world, options),
+            why,
+        }),
     }
 }
 
@@ -185,6 +207,10 @@ fn world(simulation: &Simulation) -> World {
             .signal
             .as_ref()
             .map(|source| (source.recording.clone(), source.signal.clone())),
+        bus: simulation
+            .shared
+            .as_deref()
+            .map_or_else(SimBus::default, SimBus::named),
         ..World::new(clock, simulation.seed)
     }
 }

@@ -16,8 +16,8 @@ use super::{SimClock, World};
 #[derive(Debug, Clone, Default)]
 pub struct SimBus(Arc<Mutex<Hanging>>);
 
-/// The scenarios of the devices on one bus.
-type Hanging = Vec<(SimClock, Arc<Scenario>)>;
+/// The scenarios of the devices on one bus; one whose device is gone says nothing any more.
+type Hanging = Vec<(SimClock, Weak<Scenario>)>;
 
 /// What lies between the host and one device.
 #[derive(Debug)]
@@ -56,6 +56,7 @@ impl SimBus {
     /// How long the controller waits before it gives up, if anything on the bus holds it down.
     fn held(&self) -> Option<Duration> {
         self.hanging().iter().find_map(|(clock, scenario)| {
+            let scenario = scenario.upgrade()?;
             let mut faults = scenario.faults_at(clock.now());
             faults.find_map(|fault| match fault {
                 SimFault::StuckBus { hold } => Some(hold),
@@ -74,7 +75,8 @@ impl Wires {
     pub(super) fn new(world: &World) -> Self {
         let (clock, scenario) = (world.clock.clone(), Arc::clone(&world.scenario));
         let mut hanging = world.bus.hanging();
-        hanging.push((clock.clone(), Arc::clone(&scenario)));
+        hanging.retain(|(_, scenario)| scenario.strong_count() > 0);
+        hanging.push((clock.clone(), Arc::downgrade(&scenario)));
         drop(hanging);
         Self {
             clock,

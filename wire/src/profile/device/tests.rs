@@ -19,6 +19,7 @@ fn every_driver_is_read_with_its_own_keys() {
         "driver = \"max30205\"\nbus = \"/dev/i2c-1\"\naddress = 0x5f",
         "driver = \"mlx90614\"\nbus = \"/dev/i2c-1\"\nperiod = \"100ms\"",
         "driver = \"ads1115\"\nbus = \"/dev/i2c-1\"\naddress = 0x49\ninput = 3",
+        "driver = \"tmp117\"\nbus = \"sim:ward\"\n[device.simulation]\nscenario = \"/srv/a.toml\"",
         "driver = \"frontend\"\nbus = \"sim\"\nrecording = \"/srv/100.hea\"",
         "driver = \"ads1292r\"\nbus = \"sim\"\n[device.simulation]\nseed = 3\nspeed = 4.0\n\
          [device.simulation.signal]\nrecording = \"/srv/100.hea\"\nname = \"MLII\"",
