@@ -13,6 +13,7 @@
 pub mod ads1115;
 pub mod ads1292r;
 mod blocks;
+pub mod board;
 mod i2c;
 pub mod max30102;
 pub mod max30205;
