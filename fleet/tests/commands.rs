@@ -11,10 +11,11 @@ use std::process::{Command, Output};
 use wardlink::archive::Archive;
 use wardlink_link::file;
 use wardlink_link::identity::{Files, Identity};
-use wardlink_wire::bundle::{Bundle, Target};
+use wardlink_wire::bundle::{Bundle, Parcel};
 use wardlink_wire::id::GatewayId;
 use wardlink_wire::message::{PayloadKey, PayloadMasterKey};
 use wardlink_wire::profile::Profile;
+use wardlink_wire::root::Trust;
 
 struct Ward(tempfile::TempDir);
 
@@ -152,6 +153,7 @@ fn what_enrolment_writes_is_what_the_agent_reads() {
         ca: folder.join("ca.pem"),
         certificate: folder.join("gateway.pem"),
         key: folder.join("gateway.key"),
+        crl: None,
     });
     assert_eq!(identity.unwrap().common_name(), "gw-0001");
     let gateway: GatewayId = "gw-0001".parse().unwrap();
@@ -253,11 +255,16 @@ fn versions_of_signed_profiles_rise_and_the_bundle_is_for_one_gateway() {
             "1h",
         ]);
         let bytes = fs::read(ward.path(&out)).unwrap();
-        let bundle = Bundle::verify(&bytes, std::slice::from_ref(&key)).unwrap();
+        let bundle = Parcel::decode(&bytes).unwrap().bundle.unwrap();
+        let trust = Trust::pinned(vec![key.clone()], 1, 1).unwrap();
+        let bundle = Bundle::verify(&bundle, &trust).unwrap();
         let manifest = bundle.manifest();
-        assert_eq!(manifest.version, version);
+        assert_eq!(
+            (manifest.version.root, manifest.version.number),
+            (1, version)
+        );
         assert_eq!(manifest.expires - manifest.issued, 3600);
-        assert_eq!(manifest.target, Target::Gateway(gateway.clone()));
+        assert_eq!(manifest.gateway, gateway);
         assert_eq!(
             manifest.profile,
             fs::read_to_string(ward.path(profile)).unwrap()

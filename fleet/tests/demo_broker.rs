@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use wardlink::directory::{FleetDirectory, identity_files};
 use wardlink::{enrol, init};
 use wardlink_link::identity::{Files, Identity};
-use wardlink_link::session::{Incoming, Options, Publication, Session, SessionError};
+use wardlink_link::session::{Incoming, Options, Publication, Session, SessionError, Version};
 
 /// A fleet with one gateway.
 struct Fleet {
@@ -64,6 +64,7 @@ impl Fleet {
             ca: folder.join("ca.pem"),
             certificate: folder.join("gateway.pem"),
             key: folder.join("gateway.key"),
+            crl: None,
         }
     }
 
@@ -118,6 +119,7 @@ struct Client<'a> {
 impl Client<'_> {
     async fn open(&self, broker: &Broker) -> Result<Session, SessionError> {
         let options = Options {
+            version: Version::default(),
             host: "127.0.0.1".to_owned(),
             port: broker.address.port(),
             client_id: self.id.to_owned(),
