@@ -187,6 +187,10 @@ fn maker(kind: Kind) -> Maker {
             real: |path, _| linux::nonin(path),
             simulated: |world, _| sim::nonin(world),
         },
+        Kind::Board => Maker {
+            real: |path, _| linux::board(path),
+            simulated: |world, _| sim::board(world),
+        },
         Kind::Frontend => Maker {
             // The profile refuses a front end on a real bus; played here it still is one.
             real: |_, told| sim::frontend(&world(&Simulation::default()), &told.recording),

@@ -15,6 +15,7 @@ use std::time::Duration;
 use crate::device::{Device, Fault, FaultKind};
 use crate::drivers::ads1115::Ads1115;
 use crate::drivers::ads1292r::Ads1292r;
+use crate::drivers::board::SensorBoard;
 use crate::drivers::max30102::Max30102;
 use crate::drivers::max30205::Max30205;
 use crate::drivers::mlx90614::Mlx90614;
@@ -77,6 +78,12 @@ pub fn nonin(path: &Path) -> Box<dyn Device> {
     Box::new(Nonin::new(SerialPort::new(path)))
 }
 
+/// A sensor board on a serial line: 115200 baud, 8 bits, no parity (docs/sensor-board.md).
+#[must_use]
+pub fn board(path: &Path) -> Box<dyn Device> {
+    Box::new(SensorBoard::new(SerialPort::at_rate(path, BOARD_BAUD)))
+}
+
 /// What is wrong with a path that does not open, and what to do. `group` usually owns such devices.
 fn unopened(path: &Path, group: &str, error: &io::Error) -> Fault {
     let why = if error.kind() == io::ErrorKind::NotFound {
@@ -90,6 +97,9 @@ fn unopened(path: &Path, group: &str, error: &io::Error) -> Fault {
     };
     Fault::new(FaultKind::Unopened, format!("{}: {why}", path.display()))
 }
+
+/// What a sensor board sends at.
+const BOARD_BAUD: u32 = 115_200;
 
 #[cfg(test)]
 mod tests {
@@ -107,6 +117,7 @@ mod tests {
             max30102(nowhere, 100),
             ads1292r(nowhere, (nowhere, 25), 250),
             nonin(nowhere),
+            board(nowhere),
         ] {
             let fault = device.start().unwrap_err();
             assert_eq!(fault.kind, FaultKind::Unopened);

@@ -7,6 +7,7 @@
 
 mod ads1115;
 mod ads1292r;
+mod board;
 mod bus;
 mod clock;
 mod frontend;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 
 pub use ads1115::ads1115;
 pub use ads1292r::ads1292r;
+pub use board::board;
 pub use clock::SimClock;
 pub use frontend::frontend;
 pub use max30102::max30102;

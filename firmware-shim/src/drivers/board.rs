@@ -6,11 +6,13 @@
 //! board that started anew counts from 0 again; the gateway's count goes on behind an absence of unknown
 //! number. The format and its fixed table of channels are in docs/sensor-board.md.
 
+mod device;
 mod frame;
 
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
+pub use device::SensorBoard;
 pub use frame::{BOARD, Content, END, Error, Frame, MOST_BYTES, MOST_SAMPLES, VERSION};
 
 use super::blocks::Blocks;

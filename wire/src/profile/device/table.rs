@@ -26,6 +26,8 @@ pub enum Kind {
     Ads1292r,
     /// Nonin OEM pulse oximeter on a serial line, data format 2.
     Nonin,
+    /// Sensor board on a serial line: a microcontroller that runs drivers of its own.
+    Board,
     /// Multi-channel front end that plays a WFDB record; only simulated.
     Frontend,
 }
@@ -80,7 +82,7 @@ impl Kind {
 }
 
 /// Every driver.
-pub const DRIVERS: [Row; 10] = [
+pub const DRIVERS: [Row; 11] = [
     Row {
         kind: Kind::Tmp117,
         word: "tmp117",
@@ -124,6 +126,11 @@ pub const DRIVERS: [Row; 10] = [
     Row {
         kind: Kind::Nonin,
         word: "nonin",
+        keys: &[],
+    },
+    Row {
+        kind: Kind::Board,
+        word: "board",
         keys: &[],
     },
     Row {

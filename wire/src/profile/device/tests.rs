@@ -14,6 +14,7 @@ fn every_driver_is_read_with_its_own_keys() {
         "driver = \"max30102\"\nbus = \"/dev/i2c-1\"\nrate = 400",
         "driver = \"ads1292r\"\nbus = \"/dev/spidev0.0\"\nrate = 1000\nready = \"/dev/gpiochip0:25\"",
         "driver = \"nonin\"\nbus = \"/dev/ttyUSB0\"",
+        "driver = \"board\"\nbus = \"/dev/ttyACM0\"",
         "driver = \"tmp102\"\nbus = \"/dev/i2c-1\"\naddress = 0x49",
         "driver = \"tmp105\"\nbus = \"/dev/i2c-1\"\naddress = 0x4f\nperiod = \"500ms\"",
         "driver = \"max30205\"\nbus = \"/dev/i2c-1\"\naddress = 0x5f",
