@@ -1,6 +1,6 @@
 # Thin on purpose: what needs more than a line is a script in scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test cross-test soak lint bench cross deb test-deb clean-demo
+.PHONY: help demo test cross-test test-firmware soak lint bench cross deb test-deb clean-demo
 
 help: ## say what the targets do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -18,6 +18,9 @@ test: ## run every test: unit, property, end to end with real brokers, and on em
 
 cross-test: ## run the tests of wire and store built for aarch64, under qemu-user
 	scripts/cross.sh test
+
+test-firmware: ## build the sensor board's firmware, run it under QEMU and read it
+	scripts/firmware.sh test
 
 soak: ## power cuts and failing media against the store's model, until stopped
 	cargo test -p wardlink-agent --all-features --lib -- --ignored --exact store::tests::powercut::soak --nocapture

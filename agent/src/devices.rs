@@ -3,13 +3,16 @@
 //! Owns the only place that knows which driver word means which constructor. Promises that a device can
 //! always be made: whether it answers shows when it is started.
 
+mod scenario;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use wardlink_firmware_shim::device::Device;
+use wardlink_firmware_shim::drivers::tmp10x::Part;
 use wardlink_firmware_shim::reading::{self, StreamSpec};
-use wardlink_firmware_shim::sim::{Patient, SimClock, World};
+use wardlink_firmware_shim::sim::{Patient, SimBus, SimClock, World};
 use wardlink_firmware_shim::{linux, sim};
 use wardlink_wire::birth;
 use wardlink_wire::decimal::Decimal;
@@ -79,7 +82,7 @@ pub fn attach(
     let options = &settings.driver.options;
     let maker = maker(settings.driver.kind);
     let device = match &settings.bus {
-        Bus::Simulated(simulation) => (maker.simulated)(&world(simulation), options),
+        Bus::Simulated(simulation) => simulated(maker.simulated, simulation, options),
         Bus::Path(path) => (maker.real)(path, options),
     };
     let since_ns = clock::now().utc_ns;
@@ -114,6 +117,26 @@ pub fn event_stream(device: DeviceId, number: u32, simulated: bool, since_ns: i6
     }
 }
 
+/// A device of a simulated world; one that refuses to start if its scenario cannot be played.
+fn simulated(
+    make: fn(&World, &Options) -> Box<dyn Device>,
+    simulation: &Simulation,
+    options: &Options,
+) -> Box<dyn Device> {
+    let mut world = world(simulation);
+    match simulation.scenario.as_deref().map(scenario::read) {
+        None => make(&world, options),
+        Some(Ok(scenario)) => {
+            world.scenario = Arc::new(scenario);
+            make(&world, options)
+        }
+        Some(Err(why)) => Box::new(scenario::Refusing {
+            device: make(&world, options),
+            why,
+        }),
+    }
+}
+
 /// How a device comes to be.
 struct Maker {
     /// On a bus or line of this machine.
@@ -128,6 +151,26 @@ fn maker(kind: Kind) -> Maker {
         Kind::Tmp117 => Maker {
             real: |path, told| linux::tmp117(path, told.address, told.period),
             simulated: |world, told| sim::tmp117(world, told.address, told.period),
+        },
+        Kind::Tmp102 => Maker {
+            real: |path, told| linux::tmp10x(path, Part::Tmp102, told.address, told.period),
+            simulated: |world, told| sim::tmp10x(world, Part::Tmp102, told.address, told.period),
+        },
+        Kind::Tmp105 => Maker {
+            real: |path, told| linux::tmp10x(path, Part::Tmp105, told.address, told.period),
+            simulated: |world, told| sim::tmp10x(world, Part::Tmp105, told.address, told.period),
+        },
+        Kind::Max30205 => Maker {
+            real: |path, told| linux::max30205(path, told.address, told.period),
+            simulated: |world, told| sim::max30205(world, told.address, told.period),
+        },
+        Kind::Mlx90614 => Maker {
+            real: |path, told| linux::mlx90614(path, told.address, told.period),
+            simulated: |world, told| sim::mlx90614(world, told.address, told.period),
+        },
+        Kind::Ads1115 => Maker {
+            real: |path, told| linux::ads1115(path, told.address, told.input, told.period),
+            simulated: |world, told| sim::ads1115(world, told.address, told.input, told.period),
         },
         Kind::Max30102 => Maker {
             real: |path, told| linux::max30102(path, told.rate),
@@ -144,6 +187,10 @@ fn maker(kind: Kind) -> Maker {
             real: |path, _| linux::nonin(path),
             simulated: |world, _| sim::nonin(world),
         },
+        Kind::Board => Maker {
+            real: |path, _| linux::board(path),
+            simulated: |world, _| sim::board(world),
+        },
         Kind::Frontend => Maker {
             // The profile refuses a front end on a real bus; played here it still is one.
             real: |_, told| sim::frontend(&world(&Simulation::default()), &told.recording),
@@ -153,9 +200,8 @@ fn maker(kind: Kind) -> Maker {
 }
 
 fn world(simulation: &Simulation) -> World {
+    let clock = SimClock::new(clock::monotonic, simulation.speed);
     World {
-        clock: SimClock::new(clock::monotonic, simulation.speed),
-        seed: simulation.seed,
         patient: Patient {
             heart_rate: simulation.heart_rate,
             spo2: simulation.spo2,
@@ -165,6 +211,11 @@ fn world(simulation: &Simulation) -> World {
             .signal
             .as_ref()
             .map(|source| (source.recording.clone(), source.signal.clone())),
+        bus: simulation
+            .shared
+            .as_deref()
+            .map_or_else(SimBus::default, SimBus::named),
+        ..World::new(clock, simulation.seed)
     }
 }
 

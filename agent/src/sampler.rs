@@ -180,11 +180,13 @@ impl Running {
     }
 }
 
-/// Devices that share a bus share its thread; every simulated device has a bus of its own.
+/// Devices that share a bus share its thread; a simulated device has a bus of its own if it names none.
 fn bus_of(settings: &DeviceSettings) -> String {
     match &settings.bus {
-        Bus::Simulated(_) => format!("sim:{}", settings.id),
-        Bus::Path(path) => path.display().to_string(),
+        Bus::Simulated(simulation) if simulation.shared.is_none() => {
+            format!("sim/{}", settings.id)
+        }
+        shared => shared.name(),
     }
 }
 

@@ -10,13 +10,18 @@
 //! where it stopped. How many conversions were not made meanwhile nobody knows, so the absence that stands
 //! there has a count of 0: an unknown number.
 
+pub mod ads1115;
 pub mod ads1292r;
 mod blocks;
+pub mod board;
 mod i2c;
 pub mod max30102;
+pub mod max30205;
+pub mod mlx90614;
 pub mod nonin;
 mod numeric;
 mod port;
+pub mod tmp10x;
 pub mod tmp117;
 
 pub use port::{Port, Ready};

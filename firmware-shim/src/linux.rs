@@ -13,9 +13,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::device::{Device, Fault, FaultKind};
+use crate::drivers::ads1115::Ads1115;
 use crate::drivers::ads1292r::Ads1292r;
+use crate::drivers::board::SensorBoard;
 use crate::drivers::max30102::Max30102;
+use crate::drivers::max30205::Max30205;
+use crate::drivers::mlx90614::Mlx90614;
 use crate::drivers::nonin::Nonin;
+use crate::drivers::tmp10x::{Part, Tmp10x};
 use crate::drivers::tmp117::Tmp117;
 
 pub(crate) use serial::SerialPort;
@@ -24,6 +29,32 @@ pub(crate) use serial::SerialPort;
 #[must_use]
 pub fn tmp117(bus: &Path, address: u8, period: Duration) -> Box<dyn Device> {
     Box::new(Tmp117::new(i2c::I2cPort::new(bus), address, period))
+}
+
+/// A TMP102 or TMP105 at a 7-bit address of an I2C bus, read every `period`.
+#[must_use]
+pub fn tmp10x(bus: &Path, part: Part, address: u8, period: Duration) -> Box<dyn Device> {
+    let port = i2c::I2cPort::new(bus);
+    Box::new(Tmp10x::new(part, port, address, period))
+}
+
+/// A MAX30205 at a 7-bit address of an I2C bus, read every `period`.
+#[must_use]
+pub fn max30205(bus: &Path, address: u8, period: Duration) -> Box<dyn Device> {
+    Box::new(Max30205::new(i2c::I2cPort::new(bus), address, period))
+}
+
+/// A MLX90614 at a 7-bit address of an I2C bus, read every `period`.
+#[must_use]
+pub fn mlx90614(bus: &Path, address: u8, period: Duration) -> Box<dyn Device> {
+    Box::new(Mlx90614::new(i2c::I2cPort::new(bus), address, period))
+}
+
+/// An ADS1115 at a 7-bit address of an I2C bus, its input 0 to 3 read every `period`.
+#[must_use]
+pub fn ads1115(bus: &Path, address: u8, input: u8, period: Duration) -> Box<dyn Device> {
+    let port = i2c::I2cPort::new(bus);
+    Box::new(Ads1115::new(port, address, input, period))
 }
 
 /// A MAX30102 on an I2C bus, at `rate` samples per second.
@@ -47,6 +78,12 @@ pub fn nonin(path: &Path) -> Box<dyn Device> {
     Box::new(Nonin::new(SerialPort::new(path)))
 }
 
+/// A sensor board on a serial line: 115200 baud, 8 bits, no parity (docs/sensor-board.md).
+#[must_use]
+pub fn board(path: &Path) -> Box<dyn Device> {
+    Box::new(SensorBoard::new(SerialPort::at_rate(path, BOARD_BAUD)))
+}
+
 /// What is wrong with a path that does not open, and what to do. `group` usually owns such devices.
 fn unopened(path: &Path, group: &str, error: &io::Error) -> Fault {
     let why = if error.kind() == io::ErrorKind::NotFound {
@@ -61,6 +98,9 @@ fn unopened(path: &Path, group: &str, error: &io::Error) -> Fault {
     Fault::new(FaultKind::Unopened, format!("{}: {why}", path.display()))
 }
 
+/// What a sensor board sends at.
+const BOARD_BAUD: u32 = 115_200;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,9 +110,14 @@ mod tests {
         let nowhere = Path::new("/dev/not-there");
         for mut device in [
             tmp117(nowhere, 0x48, Duration::from_secs(1)),
+            tmp10x(nowhere, Part::Tmp102, 0x48, Duration::from_secs(1)),
+            max30205(nowhere, 0x48, Duration::from_secs(1)),
+            mlx90614(nowhere, 0x5a, Duration::from_secs(1)),
+            ads1115(nowhere, 0x48, 0, Duration::from_secs(1)),
             max30102(nowhere, 100),
             ads1292r(nowhere, (nowhere, 25), 250),
             nonin(nowhere),
+            board(nowhere),
         ] {
             let fault = device.start().unwrap_err();
             assert_eq!(fault.kind, FaultKind::Unopened);

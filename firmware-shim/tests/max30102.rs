@@ -41,6 +41,27 @@ fn pointers_that_wrapped_and_an_empty_fifo_are_understood() {
 }
 
 #[test]
+fn an_overflow_that_the_chip_cannot_count_any_further_is_an_unknown_number() {
+    let polls = [
+        pointers(FULL, 4, 31, 4),
+        fifo(&[[5, 6]; 32]),
+        pointers(0, 5, 0, 4),
+        fifo(&[[8, 9]]),
+    ];
+    let readings = run(&polls, 1);
+    let red: Vec<_> = readings.into_iter().filter(|r| r.stream == 0).collect();
+    assert_eq!(
+        red,
+        [
+            samples(0, 0, &[5; 32]),
+            absent(0, Absence::Overrun, 32, 31),
+            absent(0, Absence::Overrun, 63, 0),
+            samples(0, 63, &[8]),
+        ]
+    );
+}
+
+#[test]
 fn an_overflow_is_an_absence_of_as_many_after_the_samples_that_were_kept() {
     let polls = [
         pointers(FULL, 4, 7, 4),

@@ -5,6 +5,7 @@
 //! keys, broker and store are not in it: a profile cannot name them.
 
 mod device;
+mod scenario;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use std::time::Duration;
 pub use device::{
     Bus, DRIVERS, DeviceSettings, Driver, Key, Kind, Options, RecordingSource, Row, Simulation,
 };
+pub use scenario::{Scenario, Scripted, ScriptedEpisode, ScriptedFault, ScriptedLead};
 
 use crate::document::{Faults, Section};
 use crate::id::DeviceId;

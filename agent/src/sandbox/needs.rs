@@ -26,10 +26,11 @@ impl Grants {
             if !recording.as_os_str().is_empty() {
                 grants.allow_file(recording, Access::Read);
             }
-            if let Bus::Simulated(simulation) = &device.bus
-                && let Some(signal) = &simulation.signal
-            {
-                grants.allow_file(&signal.recording, Access::Read);
+            if let Bus::Simulated(simulation) = &device.bus {
+                let recording = simulation.signal.as_ref().map(|signal| &signal.recording);
+                for file in recording.into_iter().chain(&simulation.scenario) {
+                    grants.allow_file(file, Access::Read);
+                }
             }
         }
         grants

@@ -3,7 +3,7 @@
 //! Gives the raw light of the red and the infrared diode, 18 bits, as two waveforms. Computes no
 //! saturation: that needs a calibration this chip does not carry. The index of a sample counts what the
 //! chip put into its FIFO or says it had to drop, so a FIFO that overflowed is an absence of that many. The
-//! chip's overflow counter stops at 31; a longer overflow is stated as 31 and is longer.
+//! chip's overflow counter stops at 31: such an absence is followed by one of unknown number.
 //!
 //! The `max3010x` crate was weighed: it takes a full FIFO (both pointers equal) for an empty one and
 //! then never reads again.
@@ -97,6 +97,9 @@ where
             let fifo = fifo(registers);
             self.take(fifo.held, readings)?;
             self.both_absent(Absence::Overrun, fifo.dropped, readings);
+            if fifo.dropped == MOST_COUNTED {
+                self.broken_off(Absence::Overrun, readings);
+            }
             // Reading took a while; a FIFO that was nearly full may hold more by now.
             if fifo.held < DEPTH / 2 {
                 break;
@@ -133,8 +136,12 @@ where
     }
 
     fn break_off(&mut self, kind: FaultKind, readings: &mut Vec<Reading>) {
-        self.red.broken_off(absence_of(kind), readings);
-        self.infrared.broken_off(absence_of(kind), readings);
+        self.broken_off(absence_of(kind), readings);
+    }
+
+    fn broken_off(&mut self, reason: Absence, readings: &mut Vec<Reading>) {
+        self.red.broken_off(reason, readings);
+        self.infrared.broken_off(reason, readings);
     }
 }
 
@@ -229,6 +236,8 @@ const fn rate_code(rate: u32) -> Option<u8> {
 
 const ADDRESS: u8 = 0x57;
 const DEPTH: usize = 32;
+/// Where the overflow counter stops.
+const MOST_COUNTED: u64 = 31;
 /// Bytes of a sample: three for red, three for infrared.
 const SAMPLE: usize = 6;
 const FULL_SCALE: i32 = (1 << 18) - 1;

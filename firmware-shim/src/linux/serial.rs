@@ -12,16 +12,24 @@ use crate::device::{Fault, FaultKind};
 use crate::drivers::Port;
 use crate::drivers::nonin::ByteSource;
 
-/// A line by its path: 9600 baud, 8 bits, no parity, one stop bit.
+/// A line by its path: 8 bits, no parity, one stop bit.
 #[derive(Debug)]
 pub(crate) struct SerialPort {
     path: PathBuf,
+    baud: u32,
 }
 
 impl SerialPort {
+    /// At 9600 baud.
     pub(crate) fn new(path: &Path) -> Self {
+        Self::at_rate(path, BAUD)
+    }
+
+    /// At so many baud.
+    pub(crate) fn at_rate(path: &Path, baud: u32) -> Self {
         Self {
             path: path.to_owned(),
+            baud,
         }
     }
 }
@@ -34,7 +42,7 @@ impl Port for SerialPort {
     }
 
     fn open(&mut self) -> Result<SerialLine, Fault> {
-        let builder = serialport::new(self.path.to_string_lossy(), BAUD).timeout(DEADLINE);
+        let builder = serialport::new(self.path.to_string_lossy(), self.baud).timeout(DEADLINE);
         let line = TTYPort::open(&builder)
             .map_err(|error| unopened(&self.path, "dialout", &cause(&self.path, error)))?;
         Ok(SerialLine {

@@ -3,6 +3,7 @@
 //! Data-ready gives one edge for each conversion that is due, and the next only when the host asks again:
 //! a host that polls late reads every conversion, where the chip itself would have overwritten them.
 
+use std::mem;
 use std::time::Duration;
 
 use super::World;
@@ -18,7 +19,7 @@ use crate::drivers::ads1292r::DataReady;
 #[must_use]
 pub fn ads1292r(world: &World, rate: u32) -> Box<dyn Device> {
     let ending = Ending::default();
-    let chip = Shared::new(Ads1292r::new(world.clone(), ending.clone()));
+    let chip = Shared::new(Ads1292r::new(world.clone(), ending.clone()), world);
     let device = drivers::ads1292r::Ads1292r::new(chip.clone(), chip, rate);
     Box::new(Simulated::new(device, world.clock.clone(), ending))
 }
@@ -36,6 +37,8 @@ struct Ads1292r {
     converted: u64,
     /// Conversions due at the beginning of the host's round.
     round: Option<u64>,
+    /// Whether edges went by that the host was kept from.
+    missed: bool,
     expects: Expects,
     /// What it sends next, from the end.
     sending: Vec<u8>,
@@ -60,6 +63,7 @@ impl Ads1292r {
             pace: None,
             converted: 0,
             round: None,
+            missed: false,
             expects: Expects::Command,
             sending: Vec::new(),
         }
@@ -75,7 +79,8 @@ impl Ads1292r {
             }
             START => {
                 let rate = 125 << (self.register(CONFIG1) & 0b111);
-                self.pace = Some(Pace::at_rate(self.world.clock.now(), rate));
+                let pace = Pace::at_rate(self.world.clock.now(), rate);
+                self.pace = Some(pace.drifting(self.world.scenario.drift_ppm));
                 self.converted = 0;
                 self.round = None;
             }
@@ -189,6 +194,10 @@ impl Chip for Ads1292r {
         }
         Ok(())
     }
+
+    fn reset(&mut self) {
+        self.command(RESET);
+    }
 }
 
 impl SpiChip for Ads1292r {
@@ -221,13 +230,24 @@ impl SpiChip for Ads1292r {
 
 impl DataReady for Shared<Ads1292r> {
     fn begin(&mut self) -> Result<(), Fault> {
-        self.lock().round = None;
+        self.lock().chip.round = None;
         Ok(())
     }
 
     fn next(&mut self) -> Result<u64, Fault> {
-        let mut chip = self.lock();
+        let chip = &mut self.lock().chip;
         let due = chip.due();
+        // A host that a scenario keeps away finds afterwards how many edges it has missed.
+        if chip.world.scenario.kept_apart(chip.world.clock.now()) {
+            chip.missed = true;
+            chip.round = None;
+            return Ok(0);
+        }
+        if mem::take(&mut chip.missed) {
+            let missed = due.saturating_sub(chip.converted);
+            chip.converted = due;
+            return Ok(missed);
+        }
         let round = *chip.round.get_or_insert(due);
         if chip.converted < round {
             chip.converted += 1;
@@ -288,7 +308,7 @@ mod tests {
             device.poll(&mut readings).unwrap();
         }
         device.flush(&mut readings);
-        let body = Physiology::new(world.patient, world.seed);
+        let mut body = Physiology::of(&world);
         for (stream, lead) in [(0, Lead::I), (1, Lead::II)] {
             let values = millivolts(&samples(&readings, stream));
             assert_eq!(values.len(), 2500);

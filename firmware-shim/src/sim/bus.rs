@@ -1,21 +1,28 @@
 //! Simulated I2C and SPI buses with one chip on each, behind the embedded-hal traits.
 
-use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use embedded_hal::i2c::{self, I2c, NoAcknowledgeSource, SevenBitAddress};
 use embedded_hal::spi::{self, SpiDevice};
 
-use super::SimClock;
 use super::source::Ending;
+use super::wires::{Broken, Wires};
+use super::{SimClock, World};
 use crate::device::{Device, Fault};
 use crate::drivers::Port;
 use crate::reading::{Reading, StreamSpec};
 
-/// A chip that a bus and its owner share, so that it lives on when the bus is reopened.
+/// A chip on its wires, which a bus and its owner share, so that it lives on when the bus is reopened.
 #[derive(Debug)]
-pub(super) struct Shared<C>(Arc<Mutex<C>>);
+pub(super) struct Shared<C>(Arc<Mutex<Wired<C>>>);
+
+/// A chip and the wires it hangs on.
+#[derive(Debug)]
+pub(super) struct Wired<C> {
+    pub(super) chip: C,
+    wires: Wires,
+}
 
 /// A chip that can be given power.
 pub(super) trait Chip: Send {
@@ -24,12 +31,19 @@ pub(super) trait Chip: Send {
     /// # Errors
     /// When its signal cannot be had.
     fn power(&mut self) -> Result<(), Fault>;
+
+    /// What it is after its power was taken away and given again.
+    fn reset(&mut self);
 }
 
 /// A chip on I2C.
 pub(super) trait I2cChip: Chip {
     /// The 7-bit address that it acknowledges.
     fn address(&self) -> u8;
+    /// Whether it acknowledges anything now: a chip without a word for "no value" has no power instead.
+    fn acknowledges(&mut self) -> bool {
+        true
+    }
     /// What a controller writes between start and stop: the register pointer, then data.
     fn write(&mut self, bytes: &[u8]);
     /// What a controller reads, from the register pointer on.
@@ -44,13 +58,25 @@ pub(super) trait SpiChip: Chip {
     fn exchange(&mut self, byte: u8) -> u8;
 }
 
-impl<C> Shared<C> {
-    pub(super) fn new(chip: C) -> Self {
-        Self(Arc::new(Mutex::new(chip)))
+impl<C: Chip> Shared<C> {
+    pub(super) fn new(chip: C, world: &World) -> Self {
+        let wires = Wires::new(world);
+        Self(Arc::new(Mutex::new(Wired { chip, wires })))
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, C> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Wired<C>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<C: Chip> Wired<C> {
+    /// What happens before the first byte of a transfer.
+    fn begin(&mut self) -> Result<(), Broken> {
+        self.wires.begin()?;
+        if self.wires.take_unplugged() {
+            self.chip.reset();
+        }
+        Ok(())
     }
 }
 
@@ -68,23 +94,28 @@ impl<C: Chip> Port for Shared<C> {
     }
 
     fn open(&mut self) -> Result<Self, Fault> {
-        self.lock().power()?;
+        self.lock().chip.power()?;
         Ok(self.clone())
     }
 }
 
-/// What a simulated I2C bus can fail with: nobody at the address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct NoAcknowledge;
-
-impl i2c::Error for NoAcknowledge {
+impl i2c::Error for Broken {
     fn kind(&self) -> i2c::ErrorKind {
-        i2c::ErrorKind::NoAcknowledge(NoAcknowledgeSource::Address)
+        match self {
+            Self::NoAcknowledge => i2c::ErrorKind::NoAcknowledge(NoAcknowledgeSource::Address),
+            Self::Stuck => i2c::ErrorKind::Bus,
+        }
+    }
+}
+
+impl spi::Error for Broken {
+    fn kind(&self) -> spi::ErrorKind {
+        spi::ErrorKind::Other
     }
 }
 
 impl<C: I2cChip> i2c::ErrorType for Shared<C> {
-    type Error = NoAcknowledge;
+    type Error = Broken;
 }
 
 impl<C: I2cChip> I2c<SevenBitAddress> for Shared<C> {
@@ -92,15 +123,20 @@ impl<C: I2cChip> I2c<SevenBitAddress> for Shared<C> {
         &mut self,
         address: u8,
         operations: &mut [i2c::Operation<'_>],
-    ) -> Result<(), NoAcknowledge> {
-        let mut chip = self.lock();
-        if chip.address() != address {
-            return Err(NoAcknowledge);
+    ) -> Result<(), Broken> {
+        let mut wired = self.lock();
+        wired.begin()?;
+        let Wired { chip, wires } = &mut *wired;
+        if chip.address() != address || !chip.acknowledges() {
+            return Err(Broken::NoAcknowledge);
         }
         for operation in operations {
             match operation {
                 i2c::Operation::Write(bytes) => chip.write(bytes),
-                i2c::Operation::Read(bytes) => chip.read(bytes),
+                i2c::Operation::Read(bytes) => {
+                    chip.read(bytes);
+                    wires.carry(bytes);
+                }
             }
         }
         Ok(())
@@ -108,33 +144,42 @@ impl<C: I2cChip> I2c<SevenBitAddress> for Shared<C> {
 }
 
 impl<C: SpiChip> spi::ErrorType for Shared<C> {
-    type Error = Infallible;
+    type Error = Broken;
 }
 
 impl<C: SpiChip> SpiDevice for Shared<C> {
-    fn transaction(&mut self, operations: &mut [spi::Operation<'_, u8>]) -> Result<(), Infallible> {
-        let mut chip = self.lock();
+    fn transaction(&mut self, operations: &mut [spi::Operation<'_, u8>]) -> Result<(), Broken> {
+        let mut wired = self.lock();
+        let present = match wired.begin() {
+            Ok(()) => true,
+            // Nothing acknowledges on SPI: a line that nobody drives reads as ones.
+            Err(Broken::NoAcknowledge) => false,
+            Err(stuck @ Broken::Stuck) => return Err(stuck),
+        };
+        let Wired { chip, wires } = &mut *wired;
         chip.select();
+        let mut exchange = |byte| if present { chip.exchange(byte) } else { 0xff };
         for operation in operations {
             match operation {
                 spi::Operation::Read(bytes) => {
-                    bytes.iter_mut().for_each(|byte| *byte = chip.exchange(0));
+                    bytes.iter_mut().for_each(|byte| *byte = exchange(0));
+                    wires.carry(bytes);
                 }
                 spi::Operation::Write(bytes) => bytes.iter().for_each(|byte| {
-                    chip.exchange(*byte);
+                    exchange(*byte);
                 }),
                 spi::Operation::Transfer(read, write) => {
                     for place in 0..read.len().max(write.len()) {
-                        let byte = chip.exchange(write.get(place).copied().unwrap_or(0));
+                        let byte = exchange(write.get(place).copied().unwrap_or(0));
                         if let Some(slot) = read.get_mut(place) {
                             *slot = byte;
                         }
                     }
+                    wires.carry(read);
                 }
                 spi::Operation::TransferInPlace(bytes) => {
-                    bytes
-                        .iter_mut()
-                        .for_each(|byte| *byte = chip.exchange(*byte));
+                    bytes.iter_mut().for_each(|byte| *byte = exchange(*byte));
+                    wires.carry(bytes);
                 }
                 // The chip is as fast as the time it is given.
                 spi::Operation::DelayNs(_) => {}

@@ -3,12 +3,12 @@
 //! The FIFO takes a conversion as soon as it is due and has room. A host that polls late finds the FIFO
 //! full and, as it reads, the conversions that waited: slowness of the host drops nothing here.
 
+use std::mem;
 use std::time::Duration;
 
 use super::World;
 use super::bus::{Chip, I2cChip, Shared, Simulated};
 use super::pace::{Pace, steps};
-use super::patient::Physiology;
 use super::source::{Ending, Source};
 use crate::device::{Device, Fault};
 use crate::drivers;
@@ -17,7 +17,7 @@ use crate::drivers;
 #[must_use]
 pub fn max30102(world: &World, rate: u32) -> Box<dyn Device> {
     let ending = Ending::default();
-    let chip = Shared::new(Max30102::new(world.clone(), ending.clone()));
+    let chip = Shared::new(Max30102::new(world.clone(), ending.clone()), world);
     let device = drivers::max30102::Max30102::new(chip, rate);
     Box::new(Simulated::new(device, world.clock.clone(), ending))
 }
@@ -32,6 +32,12 @@ struct Max30102 {
     pace: Option<Pace>,
     /// Conversions that left the FIFO or were cleared from it.
     taken: u64,
+    /// Whether a scenario keeps the host away.
+    apart: bool,
+    /// Conversions that found the FIFO full: they lie after those it keeps.
+    dropped: u64,
+    /// Conversions that must be read before the dropped ones are passed over.
+    kept: u64,
     /// What is left of the sample at the head of the FIFO.
     head: Vec<u8>,
 }
@@ -46,39 +52,64 @@ impl Max30102 {
             pointer: 0,
             pace: None,
             taken: 0,
+            apart: false,
+            dropped: 0,
+            kept: 0,
             head: Vec::new(),
         };
-        chip.reset();
+        chip.forget();
         chip
     }
 
-    fn reset(&mut self) {
+    fn forget(&mut self) {
         self.registers = [0; 256];
         self.set(INTERRUPT_STATUS_1, POWER_READY);
         self.set(PART_ID, 0x15);
         self.set(REVISION_ID, 0x03);
         self.pace = None;
         self.taken = 0;
+        (self.dropped, self.kept) = (0, 0);
         self.head.clear();
     }
 
-    fn held(&self) -> u64 {
+    fn due(&self) -> u64 {
         let now = self.world.clock.now();
         let end = self.source.as_ref().and_then(Source::end);
         let now = end.map_or(now, |end| now.min(end));
         let completed = self.pace.map_or(0, |pace| pace.completed(now));
-        completed.saturating_sub(self.taken).min(DEPTH)
+        completed.saturating_sub(self.taken)
+    }
+
+    fn held(&self) -> u64 {
+        match (self.apart, self.kept) {
+            (true, _) => 0,
+            (false, 0) => self.due().min(DEPTH),
+            (false, kept) => kept,
+        }
+    }
+
+    /// Looks whether host and chip are kept apart. When they come together again the FIFO is full of the
+    /// oldest, and what found it full is lost and counted.
+    fn look(&mut self) {
+        let apart = self.world.scenario.kept_apart(self.world.clock.now());
+        if self.apart && !apart {
+            self.dropped = self.due().saturating_sub(DEPTH);
+            self.kept = if self.dropped > 0 { DEPTH } else { 0 };
+        }
+        self.apart = apart;
     }
 
     fn register(&mut self, register: u8) -> u8 {
         match register {
             INTERRUPT_STATUS_1 => {
+                self.look();
                 let full = self.held() == DEPTH && self.value(INTERRUPT_ENABLE_1) & FULL != 0;
                 let status = self.value(INTERRUPT_STATUS_1) | if full { FULL } else { 0 };
                 self.set(INTERRUPT_STATUS_1, 0);
                 status
             }
             FIFO_WRITE_POINTER => place(self.taken.saturating_add(self.held())),
+            OVERFLOW_COUNTER => u8::try_from(self.dropped.min(MOST_COUNTED)).unwrap_or(0),
             FIFO_READ_POINTER => place(self.taken),
             FIFO_DATA => self.pop(),
             other => self.value(other),
@@ -91,6 +122,10 @@ impl Max30102 {
             let time = self.pace.map(|pace| pace.time(self.taken));
             let [red, infrared] = self.light(time.unwrap_or_default());
             self.taken += 1;
+            self.kept = self.kept.saturating_sub(1);
+            if self.kept == 0 {
+                self.taken += mem::take(&mut self.dropped);
+            }
             // Given out from the end.
             for light in [infrared, red] {
                 let [_, high, middle, low] = light.to_be_bytes();
@@ -103,7 +138,7 @@ impl Max30102 {
     /// Light falls as blood comes. Where a recording has no sample there is no light, as without a finger.
     fn light(&mut self, time: Duration) -> [i32; 2] {
         let time = time.saturating_sub(Duration::from_nanos(1));
-        let ratio = Physiology::new(self.world.patient, self.world.seed).red_ratio();
+        let ratio = self.world.patient.red_ratio();
         let pulse = self.source.as_mut().and_then(|source| source.pulse(time));
         let Some(pulse) = pulse else { return [0; 2] };
         let counts = |level: f64, depth: f64| steps(level * (1.0 - depth * pulse), 0, FULL_SCALE);
@@ -115,19 +150,21 @@ impl Max30102 {
 
     fn store(&mut self, register: u8, value: u8) {
         match register {
-            MODE_CONFIG if value & RESET != 0 => self.reset(),
+            MODE_CONFIG if value & RESET != 0 => self.forget(),
             MODE_CONFIG => {
                 self.set(register, value);
                 let rate = rate(self.value(SPO2_CONFIG));
                 let converts = value & SHUTDOWN == 0 && value & MODE == MODE_SPO2;
                 let now = self.world.clock.now();
-                self.pace = converts.then(|| Pace::at_rate(now, rate));
+                self.pace = converts
+                    .then(|| Pace::at_rate(now, rate).drifting(self.world.scenario.drift_ppm));
                 self.taken = 0;
                 self.head.clear();
             }
             // Writing a pointer is how the FIFO is cleared.
             FIFO_WRITE_POINTER | FIFO_READ_POINTER => {
-                self.taken = self.taken.saturating_add(self.held());
+                self.taken += self.held() + mem::take(&mut self.dropped);
+                self.kept = 0;
                 self.head.clear();
             }
             PART_ID | REVISION_ID | INTERRUPT_STATUS_1 => {}
@@ -155,6 +192,10 @@ impl Chip for Max30102 {
             self.source = Some(Source::open_to_its_end(&self.world, &[], &self.ending)?);
         }
         Ok(())
+    }
+
+    fn reset(&mut self) {
+        self.forget();
     }
 }
 
@@ -207,6 +248,8 @@ fn rate(spo2_config: u8) -> u32 {
 }
 
 const DEPTH: u64 = 32;
+/// Where the overflow counter stops.
+const MOST_COUNTED: u64 = 31;
 const FULL_SCALE: i32 = (1 << 18) - 1;
 /// Counts of light without pulse, and the part of it that the pulse takes away.
 const RED_LEVEL: f64 = 100_000.0;
@@ -216,6 +259,7 @@ const PERFUSION: f64 = 0.02;
 const INTERRUPT_STATUS_1: u8 = 0x00;
 const INTERRUPT_ENABLE_1: u8 = 0x02;
 const FIFO_WRITE_POINTER: u8 = 0x04;
+const OVERFLOW_COUNTER: u8 = 0x05;
 const FIFO_READ_POINTER: u8 = 0x06;
 const FIFO_DATA: u8 = 0x07;
 const MODE_CONFIG: u8 = 0x09;

@@ -13,6 +13,7 @@ use super::World;
 use super::bus::Simulated;
 use super::pace::{Pace, steps};
 use super::source::{Ending, Source};
+use super::wires::Wires;
 use crate::device::{Device, Fault};
 use crate::drivers;
 use crate::drivers::Port;
@@ -66,6 +67,7 @@ struct Oximeter {
     world: World,
     ending: Ending,
     source: Source,
+    wires: Wires,
     pace: Pace,
     /// Frames sent.
     sent: u64,
@@ -77,15 +79,17 @@ impl Oximeter {
         let source = Source::open(world, &[], ending)?;
         Ok(Self {
             source,
+            wires: Wires::new(world),
             world: world.clone(),
             ending: ending.clone(),
-            pace: Pace::at_rate(world.clock.now(), FRAMES_A_SECOND),
+            pace: Pace::at_rate(world.clock.now(), FRAMES_A_SECOND)
+                .drifting(world.scenario.drift_ppm),
             sent: 0,
         })
     }
 
-    /// The next frame, if it is due.
-    fn due(&mut self) -> Option<[u8; FRAME]> {
+    /// What the line carries of the next frame, if it is due.
+    fn due(&mut self) -> Option<Vec<u8>> {
         let now = self.world.clock.now();
         let reached = self.source.end().map_or(now, |end| now.min(end));
         if self.sent >= self.pace.completed(reached) {
@@ -100,7 +104,9 @@ impl Oximeter {
             .saturating_sub(Duration::from_nanos(1));
         let place = self.sent % FRAMES as u64;
         self.sent += 1;
-        Some(self.frame(time, place))
+        let mut frame = self.frame(time, place).to_vec();
+        self.wires.send(&mut frame);
+        Some(frame)
     }
 
     fn frame(&mut self, time: Duration, place: u64) -> [u8; FRAME] {
@@ -163,7 +169,7 @@ mod tests {
         assert_eq!(values(&readings, 1), vec![Decimal::new(256, 0); 29]);
         let pleth = samples(&readings, 2);
         assert_eq!(pleth.len(), 29 * 25);
-        let body = Physiology::new(world.patient, world.seed);
+        let mut body = Physiology::of(&world);
         let pace = Pace::at_rate(Duration::ZERO, 75);
         for (number, value) in (0..).zip(pleth) {
             let pulse = body.pulse(pace.time(number) - Duration::from_nanos(1));

@@ -21,6 +21,16 @@ impl Pace {
         }
     }
 
+    /// The same conversions by a clock that runs so many millionths too fast.
+    pub(super) fn drifting(self, ppm: i32) -> Self {
+        let hundred_percent = MILLION.saturating_add_signed(ppm.into());
+        Self {
+            begin: self.begin,
+            numerator: self.numerator * MILLION,
+            denominator: self.denominator * hundred_percent.max(1),
+        }
+    }
+
     /// A conversion every `cycle`.
     pub(super) fn of_cycle(begin: Duration, cycle: Duration) -> Self {
         Self {
@@ -55,6 +65,7 @@ pub(super) fn steps(value: f64, lowest: i32, highest: i32) -> i32 {
 }
 
 const SECOND: u128 = 1_000_000_000;
+const MILLION: u128 = 1_000_000;
 
 #[cfg(test)]
 mod tests {
@@ -65,12 +76,22 @@ mod tests {
         for pace in [
             Pace::at_rate(Duration::from_millis(7), 75),
             Pace::of_cycle(Duration::ZERO, Duration::from_micros(15_500)),
+            Pace::at_rate(Duration::ZERO, 250).drifting(-80),
         ] {
             for conversion in 0..1000 {
                 let time = pace.time(conversion);
                 assert_eq!(pace.completed(time), conversion + 1);
                 assert_eq!(pace.completed(time - Duration::from_nanos(1)), conversion);
             }
+        }
+    }
+
+    #[test]
+    fn a_clock_that_runs_fast_converts_more_in_the_same_time() {
+        let hour = Duration::from_secs(3600);
+        for (ppm, expected) in [(0, 900_000), (100, 900_090), (-100, 899_910)] {
+            let pace = Pace::at_rate(Duration::ZERO, 250).drifting(ppm);
+            assert_eq!(pace.completed(hour), expected);
         }
     }
 }

@@ -1,20 +1,27 @@
-//! The simulated patient's signals, each a function of time: the same seed and time give the same value.
+//! The simulated patient's signals: the same seed and time give the same value.
 //!
-//! The ECG is the sum of five Gaussians over the phase of the beat, with the angles and widths of
-//! P. E. McSharry et al., "A dynamical model for generating synthetic electrocardiogram signals", IEEE
-//! Trans Biomed Eng 50(3):289-294, 2003, in closed form; amplitudes are those usual in leads I and II.
-//! Breathing speeds the heart up and down by 3 % and moves the pulse wave. The mean rate is exact.
+//! One rhythm drives them all. The ECG is the dynamical model of McSharry et al. 2003; pulse wave and
+//! arterial pressure follow each beat, weaker after a short filling; breathing moves the baseline, the pulse
+//! and the heart's rate. Episodes of a scenario change rhythm and waves, and movement drowns them.
 
-use std::f64::consts::{PI, TAU};
+mod ecg;
+mod rhythm;
+
+use std::f64::consts::TAU;
 use std::time::Duration;
 
-use super::Patient;
+use self::ecg::Ecg;
+use self::rhythm::{BREATHING, Beat, Kind, Rhythm};
+use super::random::{mix, unit};
+use super::scenario::Episode;
+use super::{Patient, World};
 
 /// A patient's signals.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Physiology {
-    patient: Patient,
-    seed: u64,
+    world: World,
+    rhythm: Rhythm,
+    ecg: Ecg,
     /// Where breathing and drift stand at time 0, in turns.
     breath_offset: f64,
     drift_offset: f64,
@@ -28,73 +35,109 @@ pub(super) enum Lead {
 }
 
 impl Physiology {
-    pub(super) fn new(patient: Patient, seed: u64) -> Self {
+    /// The patient of a world.
+    pub(super) fn of(world: &World) -> Self {
+        let seed = world.seed;
+        let breath_offset = unit(mix(seed ^ 1));
+        let scenario = world.scenario.clone();
+        let rhythm = Rhythm::new(world.patient.heart_rate, seed, breath_offset, scenario);
         Self {
-            patient,
-            seed,
-            breath_offset: unit(mix(seed ^ 1)),
+            world: world.clone(),
+            ecg: Ecg::new(rhythm.clone()),
+            rhythm,
+            breath_offset,
             drift_offset: unit(mix(seed ^ 2)),
         }
     }
 
     /// Electrical potential of a lead in millivolts.
-    pub(super) fn ecg(&self, time: Duration, lead: Lead) -> f64 {
-        let angle = TAU * (self.phase(time).rem_euclid(1.0) - 0.5);
-        let waves: f64 = WAVES
-            .iter()
-            .map(|(centre, width, lead_i, lead_ii)| {
-                let height = match lead {
-                    Lead::I => lead_i,
-                    Lead::II => lead_ii,
-                };
-                // the nearest turn of the circle, so that a wave may reach over the end of a beat
-                let distance = (angle - centre + PI).rem_euclid(TAU) - PI;
-                height * bell(distance, *width)
-            })
-            .sum();
-        waves + 0.03 * self.breath(time) + 0.005 * self.noise(time, 3)
+    pub(super) fn ecg(&mut self, time: Duration, lead: Lead) -> f64 {
+        let mut potential = self.ecg.at(time, lead) + 0.03 * self.breath(time);
+        potential += 0.005 * self.noise(time, 3);
+        let scenario = &self.world.scenario;
+        if scenario.has(time, Episode::AtrialFibrillation) {
+            potential += 0.05 * (TAU * FIBRILLATION * time.as_secs_f64()).sin();
+        }
+        if scenario.has(time, Episode::Motion) {
+            potential += 0.8 * self.movement(time);
+        }
+        potential
     }
 
     /// The pulse wave at the finger: 0 at its foot, about 1 at its peak, with the dicrotic notch.
-    pub(super) fn pulse(&self, time: Duration) -> f64 {
-        let phase = (self.phase(time) - 0.5 - PULSE_DELAY).rem_euclid(1.0);
-        let wave: f64 = [-1.0, 0.0, 1.0]
-            .iter()
-            .map(|turn| bell(phase - 0.2 + turn, 0.08) + 0.45 * bell(phase - 0.5 + turn, 0.1))
-            .sum();
-        wave * (1.0 + 0.05 * self.breath(time)) + 0.01 * self.noise(time, 4)
+    pub(super) fn pulse(&mut self, time: Duration) -> f64 {
+        let mut wave = self.beating(time) * (1.0 + 0.05 * self.breath(time));
+        wave += 0.01 * self.noise(time, 4);
+        if self.world.scenario.has(time, Episode::Motion) {
+            wave += self.movement(time);
+        }
+        wave
+    }
+
+    /// Arterial pressure in millimetres of mercury.
+    pub(super) fn pressure(&mut self, time: Duration) -> f64 {
+        78.0 + 42.0 * self.beating(time) + 1.5 * self.breath(time) + 0.2 * self.noise(time, 5)
     }
 
     /// Body temperature in degrees Celsius: a slow drift of a tenth of a degree.
     pub(super) fn temperature(&self, time: Duration) -> f64 {
         let drift = (TAU * (time.as_secs_f64() / DRIFT_SECONDS + self.drift_offset)).sin();
-        f64::from(self.patient.temperature_millicelsius) / 1000.0 + 0.1 * drift
+        f64::from(self.world.patient.temperature_millicelsius) / 1000.0 + 0.1 * drift
     }
 
-    /// Red over infrared pulsation that the textbook calibration reads as the patient's saturation
-    /// (`SpO2 = 110 - 25 R`).
-    pub(super) fn red_ratio(&self) -> f64 {
-        (110.0 - f64::from(self.patient.spo2)) / 25.0
-    }
-
-    /// Heart beats since time 0; the R wave stands in the middle of a beat.
-    fn phase(&self, time: Duration) -> f64 {
-        let frequency = f64::from(self.patient.heart_rate) / 60.0;
-        let swing = frequency * 0.03 / (TAU * BREATHS_PER_SECOND);
-        frequency * time.as_secs_f64() + swing * self.breath(time)
+    /// What the beats around a time give to the pulse.
+    fn beating(&mut self, time: Duration) -> f64 {
+        let seconds = time.as_secs_f64();
+        let nominal = self.rhythm.nominal();
+        let [before, now, after] = self.rhythm.around(seconds);
+        let [earlier, ..] = self.rhythm.around(before.begin);
+        let pairs = [(earlier, before), (before, now), (now, after)];
+        let waves = pairs.into_iter().map(|(filling, beat)| {
+            let phase = (seconds - beat.r_wave()) / beat.natural - PULSE_DELAY;
+            let wave = bell(phase - 0.2, 0.08) + 0.45 * bell(phase - 0.5, 0.1);
+            wave * strength(filling, beat, nominal)
+        });
+        waves.sum()
     }
 
     fn breath(&self, time: Duration) -> f64 {
-        (TAU * (time.as_secs_f64() * BREATHS_PER_SECOND + self.breath_offset)).sin()
+        (TAU * (time.as_secs_f64() * BREATHING + self.breath_offset)).sin()
+    }
+
+    /// What an arm that moves adds: slow sines of no common period, about -1 to 1.
+    fn movement(&self, time: Duration) -> f64 {
+        let parts = MOVEMENTS.iter().zip(10..).map(|(frequency, purpose)| {
+            let offset = unit(mix(self.world.seed ^ purpose));
+            (TAU * (frequency * time.as_secs_f64() + offset)).sin()
+        });
+        parts.sum::<f64>() / 2.0
     }
 
     /// Between -1 and 1, another at every nanosecond and for every purpose.
     fn noise(&self, time: Duration, purpose: u64) -> f64 {
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        2.0 * unit(mix(self
-            .seed
-            .wrapping_add(mix(nanoseconds ^ purpose << 60))))
-            - 1.0
+        let bits = mix(nanoseconds ^ purpose << 60);
+        2.0 * unit(mix(self.world.seed.wrapping_add(bits))) - 1.0
+    }
+}
+
+impl Patient {
+    /// Red over infrared pulsation that the textbook calibration reads as the patient's saturation
+    /// (`SpO2 = 110 - 25 R`).
+    pub(super) fn red_ratio(&self) -> f64 {
+        (110.0 - f64::from(self.spo2)) / 25.0
+    }
+}
+
+/// A heart that had less time to fill gives less; a premature beat finds it half empty.
+fn strength(filling: Beat, beat: Beat, nominal: f64) -> f64 {
+    let filled = ((filling.end - filling.begin) / nominal).clamp(0.3, 1.15);
+    if beat.kind == Kind::Premature {
+        0.6 * filled
+    } else if (filled - 1.0).abs() < 0.15 {
+        1.0
+    } else {
+        filled
     }
 }
 
@@ -102,71 +145,67 @@ fn bell(distance: f64, width: f64) -> f64 {
     (-distance * distance / (2.0 * width * width)).exp()
 }
 
-/// The output step of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014).
-const fn mix(state: u64) -> u64 {
-    let state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let state = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let state = (state ^ state >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    state ^ state >> 31
-}
-
-/// The upper 32 bits, from 0 to below 1.
-fn unit(bits: u64) -> f64 {
-    f64::from(u32::try_from(bits >> 32).unwrap_or(0)) / (f64::from(u32::MAX) + 1.0)
-}
-
-/// P, Q, R, S, T: angle and width in radians, height in leads I and II in millivolts.
-const WAVES: [(f64, f64, f64, f64); 5] = [
-    (-PI / 3.0, 0.25, 0.08, 0.12),
-    (-PI / 12.0, 0.1, -0.06, -0.12),
-    (0.0, 0.1, 0.65, 1.1),
-    (PI / 12.0, 0.1, -0.15, -0.25),
-    (PI / 2.0, 0.4, 0.2, 0.3),
-];
-const BREATHS_PER_SECOND: f64 = 0.25;
 /// From the R wave to the foot of the pulse at the finger, in beats.
 const PULSE_DELAY: f64 = 0.15;
 const DRIFT_SECONDS: f64 = 1800.0;
+/// Waves of fibrillating atria a second.
+const FIBRILLATION: f64 = 6.3;
+const MOVEMENTS: [f64; 4] = [0.37, 0.83, 1.39, 2.71];
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::scenario::{Scenario, Timed};
+    use crate::sim::testing::{Hand, world};
+
+    fn body(seed: u64, heart_rate: u32) -> Physiology {
+        let mut world = world(&Hand::default());
+        world.seed = seed;
+        world.patient.heart_rate = heart_rate;
+        Physiology::of(&world)
+    }
 
     #[test]
     fn the_same_seed_gives_the_same_values_and_another_seed_others() {
-        let patient = Patient {
-            heart_rate: 72,
-            spo2: 97,
-            temperature_millicelsius: 36_600,
-        };
-        let values = |seed| {
-            let body = Physiology::new(patient, seed);
-            (0..100)
-                .map(|step| {
-                    let time = Duration::from_millis(40 * step);
+        let values = |seed, step: u64| {
+            let mut body = body(seed, 72);
+            (0..4000 / step)
+                .map(|number| {
+                    let time = Duration::from_millis(step * number);
                     let all = [
                         body.ecg(time, Lead::I),
                         body.pulse(time),
+                        body.pressure(time),
                         body.temperature(time),
                     ];
                     all.map(f64::to_bits)
                 })
                 .collect::<Vec<_>>()
         };
-        assert_eq!(values(7), values(7));
-        assert_ne!(values(7), values(8));
+        assert_eq!(values(7, 40), values(7, 40));
+        assert_ne!(values(7, 40), values(8, 40));
+        // And however often it is asked.
+        let fine = values(7, 8).into_iter().step_by(5);
+        assert_eq!(values(7, 40), fine.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn waves_are_as_high_at_any_heart_rate() {
+        for heart_rate in [40, 72, 180] {
+            let mut body = body(3, heart_rate);
+            let beat = (5000..10_000).map(|ms| body.ecg(Duration::from_millis(ms), Lead::II));
+            let highest = beat.fold(f64::MIN, f64::max);
+            assert!((0.9..1.25).contains(&highest), "{heart_rate}: {highest}");
+        }
     }
 
     #[test]
     fn the_pulse_has_a_dicrotic_notch() {
-        let patient = Patient {
-            heart_rate: 60,
-            spo2: 97,
-            temperature_millicelsius: 36_600,
-        };
-        let body = Physiology::new(patient, 1);
-        let beat: Vec<_> = (1000..2000)
-            .map(|step| body.pulse(Duration::from_millis(step)))
+        let mut body = body(1, 60);
+        let [_, beat, _] = body.rhythm.around(10.0);
+        let begin = Duration::from_secs_f64(beat.r_wave() + 0.1);
+        let beat: Vec<_> = (0..900)
+            .map(|step| body.pulse(begin + Duration::from_millis(step)))
             .collect();
         // averaged, for the noise
         let smooth: Vec<f64> = beat
@@ -180,5 +219,28 @@ mod tests {
             })
             .count();
         assert_eq!(peaks, 2);
+    }
+
+    #[test]
+    fn movement_drowns_the_pulse_only_while_it_lasts() {
+        let mut world = world(&Hand::default());
+        let still = Physiology::of(&world);
+        world.scenario = std::sync::Arc::new(Scenario {
+            episodes: vec![Timed {
+                at: Duration::from_secs(10),
+                lasting: Duration::from_secs(5),
+                what: Episode::Motion,
+            }],
+            ..Scenario::default()
+        });
+        let moving = Physiology::of(&world);
+        let differs = |second: u64| {
+            let (mut still, mut moving) = (still.clone(), moving.clone());
+            (0..100).any(|step| {
+                let time = Duration::from_millis(second * 1000 + step * 10);
+                (still.pulse(time) - moving.pulse(time)).abs() > 0.3
+            })
+        };
+        assert!([9, 10, 12, 14, 15].map(differs) == [false, true, true, true, false]);
     }
 }

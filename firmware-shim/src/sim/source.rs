@@ -6,13 +6,20 @@ use std::time::Duration;
 
 use super::World;
 use super::patient::{Lead, Physiology};
+use super::scenario::{Off, Scenario};
 use crate::device::{Fault, FaultKind};
 use crate::wfdb::{Record, Sample, Signal};
 
-/// A signal over time.
+/// A signal over time, as long as the sensor is on the patient.
 #[derive(Debug)]
-pub(super) enum Source {
-    Generator(Physiology),
+pub(super) struct Source {
+    signals: Signals,
+    scenario: Arc<Scenario>,
+}
+
+#[derive(Debug)]
+enum Signals {
+    Generator(Box<Physiology>),
     Recording(Box<Recording>),
 }
 
@@ -59,7 +66,8 @@ impl Source {
         ending: &Ending,
     ) -> Result<Self, Fault> {
         let Some((path, name)) = &world.signal else {
-            return Ok(Self::Generator(Physiology::new(world.patient, world.seed)));
+            let signals = Signals::Generator(Box::new(Physiology::of(world)));
+            return Ok(Self::new(signals, world));
         };
         let refuse = |why: String| Fault::new(FaultKind::Unopened, why);
         let record = Record::open(path).map_err(|error| refuse(error.to_string()))?;
@@ -86,13 +94,21 @@ impl Source {
             )));
         }
         let signal = signal.clone();
-        Ok(Self::Recording(Box::new(Recording {
+        let recording = Recording {
             path: path.clone(),
             record,
             index,
             signal,
             ending: ending.clone(),
-        })))
+        };
+        Ok(Self::new(Signals::Recording(Box::new(recording)), world))
+    }
+
+    fn new(signals: Signals, world: &World) -> Self {
+        Self {
+            signals,
+            scenario: Arc::clone(&world.scenario),
+        }
     }
 
     /// Opens what the world says, for a device that ends when the clock passes the signal's end.
@@ -113,42 +129,68 @@ impl Source {
 
     /// The fault at the end of the signal.
     pub(super) fn over(&self) -> Fault {
-        match self {
-            Self::Generator(_) => over(Path::new("the simulated patient")),
-            Self::Recording(recording) => over(&recording.path),
+        match &self.signals {
+            Signals::Generator(_) => over(Path::new("the simulated patient")),
+            Signals::Recording(recording) => over(&recording.path),
         }
     }
 
     /// When the signal ends, if it does.
     pub(super) fn end(&self) -> Option<Duration> {
-        match self {
-            Self::Generator(_) => None,
-            Self::Recording(recording) => Some(length(&recording.signal)),
+        match &self.signals {
+            Signals::Generator(_) => None,
+            Signals::Recording(recording) => Some(length(&recording.signal)),
         }
     }
 
-    /// Millivolts of a lead; none where the recording has no sample. Both leads of a recording are its one
-    /// signal.
+    /// A time of the signal: the newest that is not beyond its end.
+    pub(super) fn within(&self, time: Duration) -> Duration {
+        let last = self
+            .end()
+            .map(|end| end.saturating_sub(Duration::from_nanos(1)));
+        last.map_or(time, |last| time.min(last))
+    }
+
+    /// Millivolts of a lead; none where an electrode is off or the recording has no sample. Both leads of a
+    /// recording are its one signal.
     pub(super) fn ecg(&mut self, time: Duration, lead: Lead) -> Option<f64> {
-        match self {
-            Self::Generator(body) => Some(body.ecg(time, lead)),
-            Self::Recording(recording) => recording.in_unit(time, &ECG_UNITS),
+        let electrode = match lead {
+            Lead::I => Off::LeadI,
+            Lead::II => Off::LeadII,
+        };
+        if self.scenario.off(time, &[electrode, Off::Sensor]) {
+            return None;
+        }
+        match &mut self.signals {
+            Signals::Generator(body) => Some(body.ecg(time, lead)),
+            Signals::Recording(recording) => recording.in_unit(time, &ECG_UNITS),
         }
     }
 
     /// The pulse wave, about 0 to 1; a recording's own unit as it is.
     pub(super) fn pulse(&mut self, time: Duration) -> Option<f64> {
-        match self {
-            Self::Generator(body) => Some(body.pulse(time)),
-            Self::Recording(recording) => recording.at(time),
+        if self.scenario.off(time, &[Off::Sensor]) {
+            return None;
+        }
+        match &mut self.signals {
+            Signals::Generator(body) => Some(body.pulse(time)),
+            Signals::Recording(recording) => recording.at(time),
         }
     }
 
     /// Degrees Celsius.
     pub(super) fn temperature(&mut self, time: Duration) -> Option<f64> {
-        match self {
-            Self::Generator(body) => Some(body.temperature(time)),
-            Self::Recording(recording) => recording.in_unit(time, &TEMPERATURE_UNITS),
+        match &mut self.signals {
+            Signals::Generator(body) => Some(body.temperature(time)),
+            Signals::Recording(recording) => recording.in_unit(time, &TEMPERATURE_UNITS),
+        }
+    }
+
+    /// Arterial pressure in millimetres of mercury.
+    pub(super) fn pressure(&mut self, time: Duration) -> Option<f64> {
+        match &mut self.signals {
+            Signals::Generator(body) => Some(body.pressure(time)),
+            Signals::Recording(recording) => recording.in_unit(time, &PRESSURE_UNITS),
         }
     }
 }
@@ -224,6 +266,9 @@ pub(super) const ECG_UNITS: [(&str, f64); 4] =
 /// How WFDB headers write degrees Celsius.
 pub(super) const TEMPERATURE_UNITS: [(&str, f64); 4] =
     [("degC", 1.0), ("C", 1.0), ("Cel", 1.0), ("deg_C", 1.0)];
+
+/// How WFDB headers write pressures, and how many millimetres of mercury they are.
+pub(super) const PRESSURE_UNITS: [(&str, f64); 2] = [("mmHg", 1.0), ("kPa", 7.500_617)];
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::{Patient, SimClock, World};
+use super::{SimClock, World};
 use crate::reading::{Body, Reading};
 
 /// What moves the clock.
@@ -25,19 +25,8 @@ impl Hand {
 
 pub(super) fn world(hand: &Hand) -> World {
     let time = Arc::clone(&hand.0);
-    World {
-        clock: SimClock::new(
-            move || Duration::from_nanos(time.load(Ordering::SeqCst)),
-            1.0,
-        ),
-        seed: 42,
-        patient: Patient {
-            heart_rate: 72,
-            spo2: 97,
-            temperature_millicelsius: 36_600,
-        },
-        signal: None,
-    }
+    let now = move || Duration::from_nanos(time.load(Ordering::SeqCst));
+    World::new(SimClock::new(now, 1.0), 42)
 }
 
 /// The samples of a stream, after checking that none is missing, repeated or absent.
@@ -51,4 +40,21 @@ pub(super) fn samples(readings: &[Reading], stream: usize) -> Vec<i32> {
         all.extend(values);
     }
     all
+}
+
+/// The numbers of a stream, none of which may be absent.
+pub(super) fn numbers(readings: &[Reading], stream: usize) -> Vec<f64> {
+    let of_stream = readings.iter().filter(|reading| reading.stream == stream);
+    of_stream
+        .map(|reading| match reading.body {
+            Body::Numeric { value, .. } => {
+                let mantissa = f64::from(i32::try_from(value.mantissa / 10).unwrap());
+                let rest = f64::from(i32::try_from(value.mantissa % 10).unwrap());
+                (mantissa * 10.0 + rest) * 10_f64.powi(value.exponent.into())
+            }
+            Body::Samples { .. } | Body::Absent { .. } | Body::Alarm { .. } => {
+                panic!("{reading:?}")
+            }
+        })
+        .collect()
 }

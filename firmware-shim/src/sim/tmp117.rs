@@ -16,7 +16,7 @@ use crate::drivers;
 #[must_use]
 pub fn tmp117(world: &World, address: u8, period: Duration) -> Box<dyn Device> {
     let ending = Ending::default();
-    let chip = Shared::new(Tmp117::new(world.clone(), address, ending.clone()));
+    let chip = Shared::new(Tmp117::new(world.clone(), address, ending.clone()), world);
     let device = drivers::tmp117::Tmp117::new(chip, address, period);
     Box::new(Simulated::new(device, world.clock.clone(), ending))
 }
@@ -54,7 +54,8 @@ impl Tmp117 {
     fn restart(&mut self) {
         let now = self.world.clock.now();
         let stopped = self.configuration & MODE == MODE_SHUTDOWN;
-        self.pace = (!stopped).then(|| Pace::of_cycle(now, cycle(self.configuration)));
+        let pace = Pace::of_cycle(now, cycle(self.configuration));
+        self.pace = (!stopped).then(|| pace.drifting(self.world.scenario.drift_ppm));
         self.seen = 0;
     }
 
@@ -117,6 +118,12 @@ impl Chip for Tmp117 {
         }
         Ok(())
     }
+
+    fn reset(&mut self) {
+        self.configuration = CONFIGURATION_AT_RESET;
+        self.kept = KEPT_AT_RESET;
+        self.restart();
+    }
 }
 
 impl I2cChip for Tmp117 {
@@ -131,11 +138,7 @@ impl I2cChip for Tmp117 {
             return;
         };
         match *pointer {
-            CONFIGURATION if word & SOFT_RESET != 0 => {
-                self.configuration = CONFIGURATION_AT_RESET;
-                self.kept = KEPT_AT_RESET;
-                self.restart();
-            }
+            CONFIGURATION if word & SOFT_RESET != 0 => self.reset(),
             CONFIGURATION => {
                 self.configuration = word & CONFIGURATION_WRITABLE;
                 self.restart();
@@ -200,7 +203,7 @@ mod tests {
     fn the_driver_reads_the_patients_temperature_to_the_last_step() {
         let hand = Hand::default();
         let world = world(&hand);
-        let body = super::super::patient::Physiology::new(world.patient, world.seed);
+        let body = super::super::patient::Physiology::of(&world);
         let mut device = tmp117(&world, 0x49, Duration::from_secs(1));
         device.start().unwrap();
         for second in 1..=30 {
@@ -238,7 +241,7 @@ mod tests {
     #[test]
     fn nobody_answers_at_another_address() {
         let world = world(&Hand::default());
-        let chip = Shared::new(Tmp117::new(world, 0x48, Ending::default()));
+        let chip = Shared::new(Tmp117::new(world.clone(), 0x48, Ending::default()), &world);
         let mut device = drivers::tmp117::Tmp117::new(chip, 0x49, Duration::from_secs(1));
         let fault = device.start().unwrap_err();
         assert_eq!(fault.kind, crate::device::FaultKind::NoResponse);

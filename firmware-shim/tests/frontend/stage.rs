@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use wardlink_firmware_shim::device::{Device, FaultKind};
 use wardlink_firmware_shim::reading::{Absence, Body, Reading, StreamSpec};
-use wardlink_firmware_shim::sim::{Patient, SimClock, World};
+use wardlink_firmware_shim::sim::{SimClock, World};
 
 /// A world whose clock is moved by hand.
 pub(crate) struct Stage {
@@ -26,16 +26,7 @@ impl Stage {
     }
 
     pub(crate) fn world(&self) -> World {
-        World {
-            clock: self.clock.clone(),
-            seed: 1,
-            patient: Patient {
-                heart_rate: 72,
-                spo2: 97,
-                temperature_millicelsius: 36_600,
-            },
-            signal: None,
-        }
+        World::new(self.clock.clone(), 1)
     }
 
     /// Moves the clock's source on.

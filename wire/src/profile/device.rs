@@ -60,7 +60,10 @@ impl Bus {
     #[must_use]
     pub fn name(&self) -> String {
         match self {
-            Self::Simulated(_) => SIMULATED.to_owned(),
+            Self::Simulated(simulation) => match &simulation.shared {
+                Some(name) => format!("{SIMULATED}:{name}"),
+                None => SIMULATED.to_owned(),
+            },
             Self::Path(path) => path.display().to_string(),
         }
     }
@@ -69,19 +72,17 @@ impl Bus {
 fn bus(section: &mut Section, faults: &mut Faults) -> Option<Bus> {
     let text = section.text("bus", faults);
     let text = section.require("bus", text, faults)?;
-    if text == SIMULATED {
-        let simulation = section.section("simulation", faults);
-        return Some(Bus::Simulated(simulation.map_or_else(
-            Simulation::default,
-            |mut section| {
-                let simulation = Simulation::read(&mut section, faults);
-                section.finish(faults);
-                simulation
-            },
-        )));
+    if let Some(name) = simulated(&text) {
+        let mut simulation = Simulation::default();
+        if let Some(mut section) = section.section("simulation", faults) {
+            simulation = Simulation::read(&mut section, faults);
+            section.finish(faults);
+        }
+        simulation.shared = name.map(str::to_owned);
+        return Some(Bus::Simulated(simulation));
     }
     if !text.starts_with('/') {
-        let hint = "\"sim\", or an absolute path such as \"/dev/i2c-1\"";
+        let hint = "\"sim\", \"sim:NAME\", or an absolute path such as \"/dev/i2c-1\"";
         faults.note_with_hint(section.path("bus"), format!("{text:?} is no bus"), hint);
         return None;
     }
@@ -95,6 +96,13 @@ fn bus(section: &mut Section, faults: &mut Faults) -> Option<Bus> {
         drop(section.section("simulation", &mut Faults::default()));
     }
     Some(Bus::Path(PathBuf::from(text)))
+}
+
+/// `sim`, or `sim:NAME` for a bus that several devices share.
+fn simulated(text: &str) -> Option<Option<&str>> {
+    let rest = text.strip_prefix(SIMULATED)?;
+    let name = rest.strip_prefix(':').filter(|name| !name.is_empty());
+    (rest.is_empty() || name.is_some()).then_some(name)
 }
 
 const SIMULATED: &str = "sim";

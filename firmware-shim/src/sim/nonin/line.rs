@@ -93,8 +93,10 @@ fn write(mut terminal: Terminal, mut oximeter: Oximeter, stopped: &Receiver<()>)
     let mut unsent: Vec<u8> = Vec::new();
     while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
         loop {
-            if unsent.is_empty() {
-                unsent.extend(oximeter.due().into_iter().flatten());
+            // A frame that a scenario swallows is an empty one.
+            while unsent.is_empty() {
+                let Some(frame) = oximeter.due() else { break };
+                unsent = frame;
             }
             match terminal.ours.write(&unsent) {
                 // Nothing is due, or the host has not made room yet.

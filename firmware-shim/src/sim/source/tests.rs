@@ -100,7 +100,8 @@ fn a_signal_that_is_not_there_or_in_another_unit_is_refused_by_name() {
 fn play(mut device: Box<dyn Device>, hand: &Hand, step: Duration) -> Vec<Reading> {
     device.start().unwrap();
     let mut readings = Vec::new();
-    for _ in 0..200 {
+    // A poll may take as little as one frame of a serial line.
+    for _ in 0..20_000 {
         hand.advance(step);
         if let Err(fault) = device.poll(&mut readings) {
             assert_eq!(fault.kind, FaultKind::Ended, "{fault}");

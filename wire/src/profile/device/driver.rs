@@ -21,6 +21,8 @@ pub struct Driver {
 pub struct Options {
     /// 7-bit address.
     pub address: u8,
+    /// Which of its inputs.
+    pub input: u8,
     /// How often it is read.
     pub period: Duration,
     /// Samples per second.
@@ -77,7 +79,7 @@ impl Key {
             Self::Address(range) => options.address = *range.start(),
             Self::Period { default, .. } => options.period = *default,
             Self::Rate { default, .. } => options.rate = *default,
-            Self::Ready | Self::Recording => {}
+            Self::Input(_) | Self::Ready | Self::Recording => {}
         }
     }
 
@@ -95,6 +97,11 @@ impl Key {
                 let address = section.integer("address", range, faults);
                 let address = address.and_then(|address| u8::try_from(address).ok());
                 options.address = address.unwrap_or(options.address);
+            }
+            Self::Input(last) => {
+                let input = section.integer("input", 0..=i64::from(*last), faults);
+                let input = input.and_then(|input| u8::try_from(input).ok());
+                options.input = input.unwrap_or(0);
             }
             Self::Period { least, .. } => {
                 let period = section.duration("period", *least..=LONGEST_PERIOD, faults);

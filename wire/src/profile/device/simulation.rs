@@ -19,6 +19,10 @@ pub struct Simulation {
     pub temperature_millicelsius: i32,
     /// Takes the signal from a recording in place of the simulated patient.
     pub signal: Option<RecordingSource>,
+    /// File of what goes wrong and what happens to the patient; nothing does if there is none.
+    pub scenario: Option<PathBuf>,
+    /// The simulated bus that it shares with others of the same name; one of its own if there is none.
+    pub shared: Option<String>,
 }
 
 /// One signal of a recording.
@@ -48,6 +52,7 @@ impl Simulation {
                 signal,
             })
         });
+        let scenario = section.text("scenario", faults).map(PathBuf::from);
         Self {
             seed: seed
                 .and_then(|seed| u64::try_from(seed).ok())
@@ -63,6 +68,8 @@ impl Simulation {
                 .and_then(|temperature| i32::try_from(temperature).ok())
                 .unwrap_or(default.temperature_millicelsius),
             signal,
+            scenario,
+            shared: None,
         }
     }
 }
@@ -76,6 +83,8 @@ impl Default for Simulation {
             spo2: 97,
             temperature_millicelsius: 36_600,
             signal: None,
+            scenario: None,
+            shared: None,
         }
     }
 }

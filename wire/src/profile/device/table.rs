@@ -10,12 +10,24 @@ use std::time::Duration;
 pub enum Kind {
     /// TMP117 temperature sensor on I2C.
     Tmp117,
+    /// TMP102 temperature sensor on I2C.
+    Tmp102,
+    /// TMP105 or TMP75 temperature sensor on I2C.
+    Tmp105,
+    /// MAX30205 temperature sensor on I2C.
+    Max30205,
+    /// MLX90614 infrared thermometer on SMBus.
+    Mlx90614,
+    /// ADS1115 analogue to digital converter on I2C, one input of it.
+    Ads1115,
     /// MAX30102 pulse oximeter front end on I2C: raw red and infrared PPG.
     Max30102,
     /// ADS1292R two-channel ECG front end on SPI.
     Ads1292r,
     /// Nonin OEM pulse oximeter on a serial line, data format 2.
     Nonin,
+    /// Sensor board on a serial line: a microcontroller that runs drivers of its own.
+    Board,
     /// Multi-channel front end that plays a WFDB record; only simulated.
     Frontend,
 }
@@ -36,6 +48,8 @@ pub struct Row {
 pub enum Key {
     /// `address`: a 7-bit I2C address; the first is taken if it is not said.
     Address(RangeInclusive<u8>),
+    /// `input`: which of a converter's inputs, from 0 to this.
+    Input(u8),
     /// `period`: how often the device is read.
     Period {
         /// The shortest.
@@ -68,11 +82,36 @@ impl Kind {
 }
 
 /// Every driver.
-pub const DRIVERS: [Row; 5] = [
+pub const DRIVERS: [Row; 11] = [
     Row {
         kind: Kind::Tmp117,
         word: "tmp117",
         keys: &[Key::Address(0x48..=0x4b), period(16)],
+    },
+    Row {
+        kind: Kind::Tmp102,
+        word: "tmp102",
+        keys: &[Key::Address(0x48..=0x4b), period(500)],
+    },
+    Row {
+        kind: Kind::Tmp105,
+        word: "tmp105",
+        keys: &[Key::Address(0x48..=0x4f), period(500)],
+    },
+    Row {
+        kind: Kind::Max30205,
+        word: "max30205",
+        keys: &[Key::Address(0x40..=0x5f), period(50)],
+    },
+    Row {
+        kind: Kind::Mlx90614,
+        word: "mlx90614",
+        keys: &[Key::Address(0x5a..=0x5f), period(100)],
+    },
+    Row {
+        kind: Kind::Ads1115,
+        word: "ads1115",
+        keys: &[Key::Address(0x48..=0x4b), Key::Input(3), period(16)],
     },
     Row {
         kind: Kind::Max30102,
@@ -87,6 +126,11 @@ pub const DRIVERS: [Row; 5] = [
     Row {
         kind: Kind::Nonin,
         word: "nonin",
+        keys: &[],
+    },
+    Row {
+        kind: Kind::Board,
+        word: "board",
         keys: &[],
     },
     Row {

@@ -14,6 +14,13 @@ fn every_driver_is_read_with_its_own_keys() {
         "driver = \"max30102\"\nbus = \"/dev/i2c-1\"\nrate = 400",
         "driver = \"ads1292r\"\nbus = \"/dev/spidev0.0\"\nrate = 1000\nready = \"/dev/gpiochip0:25\"",
         "driver = \"nonin\"\nbus = \"/dev/ttyUSB0\"",
+        "driver = \"board\"\nbus = \"/dev/ttyACM0\"",
+        "driver = \"tmp102\"\nbus = \"/dev/i2c-1\"\naddress = 0x49",
+        "driver = \"tmp105\"\nbus = \"/dev/i2c-1\"\naddress = 0x4f\nperiod = \"500ms\"",
+        "driver = \"max30205\"\nbus = \"/dev/i2c-1\"\naddress = 0x5f",
+        "driver = \"mlx90614\"\nbus = \"/dev/i2c-1\"\nperiod = \"100ms\"",
+        "driver = \"ads1115\"\nbus = \"/dev/i2c-1\"\naddress = 0x49\ninput = 3",
+        "driver = \"tmp117\"\nbus = \"sim:ward\"\n[device.simulation]\nscenario = \"/srv/a.toml\"",
         "driver = \"frontend\"\nbus = \"sim\"\nrecording = \"/srv/100.hea\"",
         "driver = \"ads1292r\"\nbus = \"sim\"\n[device.simulation]\nseed = 3\nspeed = 4.0\n\
          [device.simulation.signal]\nrecording = \"/srv/100.hea\"\nname = \"MLII\"",
@@ -52,6 +59,7 @@ fn what_a_chip_cannot_do_is_a_fault_with_a_hint() {
             "is simulated",
         ),
         ("driver = \"frontend\"\nbus = \"sim\"", "recording"),
+        ("driver = \"ads1115\"\nbus = \"sim\"\ninput = 4", "0 to 3"),
         ("driver = \"nonin\"\nbus = \"ttyUSB0\"", "absolute path"),
         ("driver = \"nonin\"\nbus = \"sim\"\nrate = 5", "rate"),
         (
