@@ -1,6 +1,6 @@
 # Thin on purpose: what needs more than a line is a script in scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test cross-test soak lint bench cross clean-demo
+.PHONY: help demo test cross-test soak fuzz lint bench cross clean-demo
 
 help: ## say what the targets do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -21,6 +21,9 @@ cross-test: ## run the tests of wire and store built for aarch64, under qemu-use
 
 soak: ## power cuts and failing media against the store's model, until stopped
 	cargo test -p wardlink-agent --all-features --lib -- --ignored --exact store::tests::powercut::soak --nocapture
+
+fuzz: ## fuzz what reads bytes from outside; ARGS="60 segment": seconds each, one target
+	scripts/fuzz.sh $(ARGS)
 
 lint: ## rustfmt, clippy, rustdoc, cargo-deny; none may complain
 	cargo fmt --all --check
