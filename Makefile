@@ -1,6 +1,6 @@
 # Thin on purpose: what needs more than a line is a script in scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test cross-test test-firmware soak lint bench cross deb test-deb clean-demo
+.PHONY: help demo test cross-test test-firmware soak lint bench cross deb test-deb clean-demo fuzz
 
 help: ## say what the targets do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -24,6 +24,9 @@ test-firmware: ## build the sensor board's firmware, run it under QEMU and read 
 
 soak: ## power cuts and failing media against the store's model, until stopped
 	cargo test -p wardlink-agent --all-features --lib -- --ignored --exact store::tests::powercut::soak --nocapture
+
+fuzz: ## fuzz what reads bytes from outside; ARGS="60 segment": seconds each, one target
+	scripts/fuzz.sh $(ARGS)
 
 lint: ## rustfmt, clippy, rustdoc, cargo-deny; none may complain
 	cargo fmt --all --check

@@ -225,6 +225,8 @@ fn an_older_copy_of_the_store_that_is_put_back_is_told_to_the_monitor_and_explai
     gateway.start();
     gateway.until("more is recorded", |report| report.backlog > 400);
     let further = gateway.report().expect("a report");
+    // The mark is written behind a commit: with the next one it is there for certain.
+    gateway.until_more_is_recorded();
     gateway.kill();
     fs::remove_dir_all(&store).expect("removed");
     fs::rename(&copy, &store).expect("put back");
