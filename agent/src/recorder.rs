@@ -134,10 +134,13 @@ impl Work {
         for Damage { lane, range, fault } in damage {
             let (first, last) = (range.first(), range.last());
             let text = format!("store: {lane} records {first} to {last} are lost: {fault}");
-            self.recorder.health.fault(Part::Store, text);
-            let cause = match fault {
-                Fault::Evicted => GapCause::Retention,
-                _ => GapCause::StoreDamaged,
+            let cause = if fault == Fault::Evicted {
+                // That the store is full is a fault for as long as it lasts: see `commit`.
+                tracing::warn!("{text}");
+                GapCause::Retention
+            } else {
+                self.recorder.health.fault(Part::Store, text);
+                GapCause::StoreDamaged
             };
             self.lost.push(gap(lane, Some(range), range.count(), cause));
         }

@@ -1,19 +1,18 @@
 //! What was committed is safe: sealed, bound to its gateway and key, and lost only where it is damaged.
 
+#[path = "store/full.rs"]
+mod full;
+
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::path::Path;
 
 use wardlink_agent::status::Report;
 use wardlink_tests::client::{Client, topic};
-use wardlink_tests::disk::{
-    SmallDisk, contains, files_below, flip, fullest_file, holds, inside_an_entry,
-};
-use wardlink_tests::folder::Folder;
+use wardlink_tests::disk::{contains, files_below, flip, fullest_file, holds, inside_an_entry};
 use wardlink_tests::gateway::Gateway;
 use wardlink_tests::profile;
 use wardlink_tests::program::{ours, run};
-use wardlink_tests::recording::{File, Signal, write};
 use wardlink_tests::seed::Seed;
 use wardlink_tests::series;
 use wardlink_tests::ward::Ward;
@@ -215,136 +214,62 @@ fn a_second_agent_on_the_same_store_is_refused_and_disturbs_nobody() {
 }
 
 #[test]
-fn a_store_that_reaches_its_budget_says_so_and_counts_every_record_it_cannot_take() {
-    let ward = Ward::open();
-    overfilled(ward, None, |ward, gateway| {
-        let full = gateway.until_fault("is full");
-        assert!(full.store_bytes <= full.store_budget, "{full:#?}");
-        let more = gateway.until("it says so as long as it is so", |report| {
-            report.devices.iter().all(|device| device.state == "ended")
-        });
-        assert!(
-            more.faults.iter().any(|fault| fault.contains("is full")),
-            "{more:#?}"
-        );
-        ward.broker.come_back();
-    });
+fn an_older_copy_of_the_store_that_is_put_back_is_told_to_the_monitor_and_explained() {
+    let mut ward = Ward::open();
+    ward.broker.stop();
+    let mut gateway = ward.gateway("gw-1", &profile::four_devices(10));
+    gateway.until("a backlog is there", |report| report.backlog > 100);
+    gateway.kill();
+    let (store, copy) = (gateway.join("store"), gateway.join("copy"));
+    copy_files(&store, &copy);
+    gateway.start();
+    gateway.until("more is recorded", |report| report.backlog > 400);
+    let further = gateway.report().expect("a report");
+    gateway.kill();
+    fs::remove_dir_all(&store).expect("removed");
+    fs::rename(&copy, &store).expect("put back");
+
+    gateway.start();
+    let told = gateway.until_fault("an older copy of the store was put back");
+    assert!(
+        told.recorded >= further.recorded,
+        "places would be given out twice: {told:#?}"
+    );
+    ward.broker.come_back();
+    gateway.until_more_is_recorded();
+    let last = gateway.stop();
+    ward.monitor.assert_has_all_of(&last);
+    let archive = ward.monitor.archive();
+    let events = series::events(&archive, "gateway");
+    let event = events
+        .iter()
+        .find(|(_, text)| text.contains("an older copy of the store was put back"));
+    assert!(event.is_some(), "{events:#?}");
+    let gaps = series::gaps(&archive);
+    assert!(!gaps.is_empty());
+    assert!(
+        gaps.iter()
+            .all(|gap| gap.cause == GapCause::StoreDamaged && gap.range.is_some()),
+        "{gaps:#?}"
+    );
 }
 
 #[test]
-fn a_disk_that_is_full_says_so_and_recording_goes_on_once_there_is_room() {
-    let ward = Ward::open();
-    let room = Folder::new();
-    let Some(disk) = SmallDisk::mount(&room.join("disk"), 14) else {
-        eprintln!(
-            "DID NOT RUN: a full disk needs a file system of its own, and only root can mount one"
-        );
-        return;
-    };
-    overfilled(ward, Some(&room.join("disk/store")), |ward, gateway| {
-        gateway.until("waves are recorded", |report| {
-            report
-                .lanes
-                .iter()
-                .any(|lane| lane.lane == "wave" && lane.recorded > 20)
-        });
-        disk.fill_but(0);
-        let full = gateway.until_fault("is full");
-        let readings = full.devices[0].readings;
-        gateway.until("more is measured", |report| {
-            report.devices[0].readings > readings + 40
-        });
-        let fault = full
-            .faults
-            .iter()
-            .find(|fault| fault.contains("is full"))
-            .expect("just seen");
-        assert!(
-            fault.contains("disk/store"),
-            "the fault does not name the store: {fault}"
-        );
-        disk.empty();
-        let recovered = gateway.until("recording goes on", |report| {
-            report.recorded > full.recorded
-                && !report.faults.iter().any(|fault| fault.contains("is full"))
-        });
-        assert_eq!(recovered.link, "connecting");
-        ward.broker.come_back();
-    });
-    drop(disk);
-}
-
-/// Plays recordings into a store that is too small for them while the broker is away, lets `meanwhile`
-/// fill it up and bring the broker back, and holds the archive to the recordings: a sample that is not
-/// there must be counted by a gap record.
-fn overfilled(
-    mut ward: Ward,
-    store: Option<&Path>,
-    meanwhile: impl FnOnce(&mut Ward, &mut Gateway),
-) {
-    let mut seed = Seed::of("an overfilled store");
-    let recordings = Folder::new();
-    let signals: Vec<_> = (0..SIGNALS).map(|_| noise(&mut seed)).collect();
-    let header = write(
-        recordings.path(),
-        "noise",
-        RATE,
-        &[File {
-            format: 16,
-            offset: 0,
-            signals,
-        }],
-    );
-    let mut gateway = ward.enrol("gw-1", &profile::recording(&header, 10));
-    let store = store.map_or_else(|| "store".to_owned(), |path| path.display().to_string());
-    let place = format!("path = {store:?}\nbudget_mib = 16");
-    gateway.reconfigure(&[("path = \"store\"", &place)]);
-    ward.broker.stop();
-    gateway.start();
-    meanwhile(&mut ward, &mut gateway);
-    gateway.until("the recordings are played to their end", |report| {
-        report.devices.iter().all(|device| device.state == "ended")
-    });
+fn a_store_key_that_was_drawn_takes_the_place_of_the_old_one_at_the_next_start() {
+    let (mut ward, mut gateway, alone) = recorded_alone();
+    let (key, next) = (gateway.join("store.key"), gateway.join("store.key.next"));
+    let old = fs::read(&key).expect("the old key");
+    let drawn = wardlink_link::file::key_text(&[0x5c; 32]);
+    wardlink_link::file::write_private(&next, drawn.as_bytes()).expect("the next key");
+    ward.broker.come_back();
+    let again = gateway.start();
+    assert!(again.recorded >= alone.recorded, "{again:#?}");
+    assert_eq!(fs::read(&key).expect("the new key"), drawn.as_bytes());
+    assert!(!next.exists(), "the old key was not replaced");
     let last = gateway.stop();
-    ward.monitor.assert_has_all_of(&last);
-
-    let archive = ward.monitor.archive();
-    let held: u64 = series::measurements(&archive, "")
-        .iter()
-        .map(series::Measurement::held)
-        .sum();
-    let missing = (SIGNALS * SAMPLES) as u64 - held;
-    let counted = |gap: &wardlink_wire::record::Gap| {
-        assert_eq!(
-            (gap.cause, gap.range),
-            (GapCause::StoreFull, None),
-            "{gap:#?}"
-        );
-        if gap.lane == Lane::Wave {
-            gap.count.expect("a number")
-        } else {
-            0
-        }
-    };
-    let gaps: u64 = series::gaps(&archive).iter().map(counted).sum();
-    println!("{held} samples arrived, {missing} were lost in {gaps} records, as the gaps say");
-    assert!(missing > 0, "the store was not overfilled");
-    // Each record holds one second of one signal.
-    assert_eq!(
-        missing,
-        gaps * u64::from(RATE),
-        "samples are missing that no gap counts"
-    );
-}
-
-fn noise(seed: &mut Seed) -> Signal {
-    let sample = |_| Some(i32::try_from(seed.below(60_000)).expect("small") - 30_000);
-    Signal {
-        name: "noise",
-        calibration: "1/NU 16",
-        per_frame: 1,
-        samples: (0..SAMPLES).map(sample).collect(),
-    }
+    ward.monitor.assert_has_all_of_without_gaps(&last);
+    fs::write(&key, old).expect("written");
+    refuses(&gateway, &["store key does not fit this store"]);
 }
 
 /// A ward without broker whose gateway has recorded something and was killed then.
@@ -374,14 +299,17 @@ fn refuses(gateway: &Gateway, words: &[&str]) {
     }
 }
 
+fn copy_files(from: &Path, to: &Path) {
+    fs::create_dir(to).expect("a directory");
+    for file in files_below(from) {
+        let name = file.file_name().expect("a name");
+        fs::copy(&file, to.join(name)).expect("copied");
+    }
+}
+
 fn contents(gateway: &Gateway) -> BTreeMap<String, Vec<u8>> {
     let files = files_below(&gateway.join("store")).into_iter();
     files
         .map(|path| (path.display().to_string(), fs::read(&path).expect("a file")))
         .collect()
 }
-
-/// 20 MB of noise, for stores of 16 MiB and less.
-const SIGNALS: usize = 4;
-const RATE: u32 = 25_000;
-const SAMPLES: usize = 100 * 25_000;

@@ -322,6 +322,11 @@ pub(super) mod witness {
         assert!(fresh, "a (key, nonce) pair was used twice");
     }
 
+    /// Forgets all: for what runs for ever.
+    pub(in super::super) fn forget() {
+        *USED.lock().unwrap() = None;
+    }
+
     /// Pairs seen so far: (all, distinct keys).
     pub(in super::super) fn seen() -> (usize, usize) {
         let used = USED.lock().unwrap();

@@ -3,11 +3,15 @@
 mod contract;
 mod crash;
 mod damage;
+mod exhaustive;
 mod faulty;
+mod fixture;
 mod full;
 mod history;
 mod model;
+mod namespace;
 mod powercut;
+mod readonly;
 mod retention;
 mod rotation;
 mod secrecy;

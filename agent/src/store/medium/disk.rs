@@ -78,7 +78,12 @@ impl Medium for Disk {
             Opening::Lasting => _ = options.create(true).truncate(false),
             Opening::Empty => _ = options.create(true).truncate(true),
         }
-        let file = options.open(self.path.join(name))?;
+        let path = self.path.join(name);
+        let file = match options.open(&path) {
+            // What is on a file system that turned read-only is still there to be read.
+            Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => File::open(&path)?,
+            opened => opened?,
+        };
         Ok(Box::new(DiskFile(file)))
     }
 

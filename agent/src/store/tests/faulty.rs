@@ -5,16 +5,20 @@
 //! sync of the directory any selection, in order. A sync that fails may have kept any part, and what it did
 //! not keep is never written by a later sync, as on Linux. Calls can be made to fail, and the power to go, after any number of calls.
 
+mod file;
+mod inode;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use rustix::io::Errno;
 
 use super::Random;
 use crate::store::medium::{Medium, MediumFile, Opening};
 
-const SECTOR: usize = 512;
+use file::FaultyFile;
+use inode::Inode;
 
 /// A directory in memory. Clones are the same directory.
 #[derive(Debug, Clone)]
@@ -65,93 +69,6 @@ impl Change {
             }
             Self::Remove(name) => _ = names.remove(name),
         }
-    }
-}
-
-#[derive(Debug, Default)]
-struct Inode {
-    /// What a reader sees.
-    seen: Vec<u8>,
-    /// What a power cut cannot take.
-    kept: Vec<u8>,
-    /// Sectors written since the last sync, with every content they had since then.
-    dirty: BTreeMap<usize, Vec<Vec<u8>>>,
-    /// Sectors that a failed sync gave up on: any of the contents, until they are written again.
-    given_up: BTreeMap<usize, Vec<Vec<u8>>>,
-    lock: Weak<()>,
-}
-
-impl Inode {
-    fn sector(bytes: &[u8], sector: usize) -> Vec<u8> {
-        let from = (sector * SECTOR).min(bytes.len());
-        let mut content = bytes[from..bytes.len().min(from + SECTOR)].to_vec();
-        content.resize(SECTOR, 0);
-        content
-    }
-
-    fn keep(&mut self, sector: usize, content: &[u8]) {
-        let end = (sector + 1) * SECTOR;
-        if self.kept.len() < end {
-            self.kept.resize(end, 0);
-        }
-        self.kept[sector * SECTOR..end].copy_from_slice(content);
-    }
-
-    fn write(&mut self, bytes: &[u8], offset: usize) {
-        let end = offset + bytes.len();
-        if self.seen.len() < end {
-            self.seen.resize(end, 0);
-        }
-        self.seen[offset..end].copy_from_slice(bytes);
-        for sector in offset / SECTOR..end.div_ceil(SECTOR) {
-            let content = Self::sector(&self.seen, sector);
-            let before = self.given_up.remove(&sector).unwrap_or_default();
-            self.dirty.entry(sector).or_insert(before).push(content);
-        }
-    }
-
-    fn sync(&mut self) {
-        for (sector, contents) in std::mem::take(&mut self.dirty) {
-            let last = contents.last().unwrap().clone();
-            self.keep(sector, &last);
-        }
-        self.kept.resize(self.seen.len(), 0);
-    }
-
-    /// A sync that fails: every sector as it comes, and none is tried again.
-    fn fail_sync(&mut self, random: &mut Random) {
-        for (sector, contents) in std::mem::take(&mut self.dirty) {
-            if random.chance(2) {
-                let last = contents.last().unwrap().clone();
-                self.keep(sector, &last);
-            } else {
-                self.given_up.entry(sector).or_default().extend(contents);
-            }
-        }
-        if random.chance(2) {
-            self.kept.resize(self.seen.len(), 0);
-        }
-    }
-
-    fn lose_power(&mut self, random: &mut Random) {
-        let length = if random.chance(2) {
-            self.seen.len()
-        } else {
-            self.kept.len()
-        };
-        let open = [
-            std::mem::take(&mut self.dirty),
-            std::mem::take(&mut self.given_up),
-        ];
-        for (sector, contents) in open.into_iter().flatten() {
-            let choice = usize::try_from(random.below(contents.len() as u64 + 1)).unwrap();
-            if let Some(content) = contents.get(choice) {
-                self.keep(sector, content);
-            }
-        }
-        self.kept.resize(length, 0);
-        self.seen.clone_from(&self.kept);
-        self.lock = Weak::new();
     }
 }
 
@@ -371,133 +288,25 @@ impl Faulty {
     }
 }
 
-#[derive(Debug)]
-struct FaultyFile {
-    medium: Faulty,
-    inode: u64,
-    /// A file that was opened before the power went is of no use after it.
-    boot: u64,
-    lock: Mutex<Option<Arc<()>>>,
-}
+impl Faulty {
+    /// Every file as a reader sees it.
+    pub(super) fn copy(&self) -> BTreeMap<String, Vec<u8>> {
+        let state = self.state();
+        let names = state.names.iter();
+        names
+            .map(|(name, inode)| (name.clone(), state.files[inode].seen.clone()))
+            .collect()
+    }
 
-impl FaultyFile {
-    fn call<T>(
-        &self,
-        changes: bool,
-        done: impl FnOnce(&mut Inode, &mut Random, Option<Mishap>) -> io::Result<T>,
-    ) -> io::Result<T> {
-        let mut state = self.medium.state();
-        if state.boot != self.boot {
-            return Err(Errno::IO.into());
+    /// A medium at rest that holds these files.
+    pub(super) fn holding(files: &BTreeMap<String, Vec<u8>>) -> Self {
+        let medium = Self::new(0);
+        for (name, bytes) in files {
+            let file = Medium::open(&medium, name, Opening::Empty).unwrap();
+            file.write_at(bytes, 0).unwrap();
+            file.sync().unwrap();
         }
-        let mishap = state.call(changes)?;
-        let State { files, random, .. } = &mut *state;
-        done(files.get_mut(&self.inode).unwrap(), random, mishap)
-    }
-
-    /// Fails if there is no room for a file of this length.
-    fn has_room(&self, length: u64) -> bool {
-        let state = self.medium.state();
-        let now = state
-            .files
-            .get(&self.inode)
-            .map_or(0, |file| file.seen.len() as u64);
-        length <= now || state.used() - now + length <= state.capacity
-    }
-}
-
-impl MediumFile for FaultyFile {
-    fn length(&self) -> io::Result<u64> {
-        self.call(false, |file, _, mishap| match mishap {
-            None => Ok(file.seen.len() as u64),
-            Some(mishap) => Err(failure(mishap)),
-        })
-    }
-
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.call(false, |file, random, mishap| {
-            if let Some(mishap) = mishap {
-                return Err(failure(mishap));
-            }
-            let from = usize::try_from(offset)
-                .unwrap_or(usize::MAX)
-                .min(file.seen.len());
-            let rest = &file.seen[from..];
-            let mut count = rest.len().min(buffer.len());
-            if count > 1 && random.chance(50) {
-                count = 1 + usize::try_from(random.below(count as u64 - 1)).unwrap();
-            }
-            buffer[..count].copy_from_slice(&rest[..count]);
-            Ok(count)
-        })
-    }
-
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        if !self.has_room(offset + bytes.len() as u64) {
-            return Err(Errno::NOSPC.into());
-        }
-        self.call(true, |file, random, mishap| {
-            let done = match mishap {
-                None => bytes.len(),
-                Some(_) => usize::try_from(random.below(bytes.len() as u64 + 1)).unwrap(),
-            };
-            file.write(&bytes[..done], usize::try_from(offset).unwrap());
-            mishap.map_or(Ok(()), |mishap| Err(failure(mishap)))
-        })
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.call(true, |file, random, mishap| match mishap {
-            None => {
-                file.sync();
-                Ok(())
-            }
-            // Before it, in the middle of it, or behind it.
-            Some(Mishap::PowerCut) if random.chance(3) => {
-                file.sync();
-                Err(failure(Mishap::PowerCut))
-            }
-            Some(Mishap::PowerCut) => Err(failure(Mishap::PowerCut)),
-            Some(mishap) => {
-                file.fail_sync(random);
-                Err(failure(mishap))
-            }
-        })
-    }
-
-    fn allocate(&self, length: u64) -> io::Result<()> {
-        if !self.has_room(length) {
-            return Err(Errno::NOSPC.into());
-        }
-        let length = usize::try_from(length).unwrap();
-        self.call(true, |file, _, mishap| match mishap {
-            None => {
-                let longer = file.seen.len().max(length);
-                file.seen.resize(longer, 0);
-                Ok(())
-            }
-            Some(mishap) => Err(failure(mishap)),
-        })
-    }
-
-    fn written(&self) -> io::Result<u64> {
-        self.length()
-    }
-
-    fn expect_random_reads(&self) {}
-
-    fn try_lock(&self) -> io::Result<bool> {
-        self.call(false, |file, _, mishap| {
-            if let Some(mishap) = mishap {
-                return Err(failure(mishap));
-            }
-            if file.lock.upgrade().is_some() {
-                return Ok(false);
-            }
-            let token = Arc::new(());
-            file.lock = Arc::downgrade(&token);
-            *self.lock.lock().unwrap() = Some(token);
-            Ok(true)
-        })
+        Medium::sync(&medium).unwrap();
+        medium
     }
 }

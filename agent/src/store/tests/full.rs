@@ -2,9 +2,9 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::process::Command;
 
 use super::super::FullCause;
+use super::namespace::{private, system};
 use super::*;
 
 #[test]
@@ -38,14 +38,18 @@ fn a_budget_too_small_for_any_store_is_named() {
 
 #[test]
 fn a_disk_filled_to_the_last_byte_loses_nothing_can_acknowledge_and_recovers() {
-    let Some(disk) = SmallDisk::mount() else {
-        println!("not run: a file system of its own needs the right to mount");
+    let test = "store::tests::full::a_disk_filled_to_the_last_byte_loses_nothing_can_acknowledge_and_recovers";
+    let Some(place) = private(test) else {
         return;
     };
-    println!("run on a tmpfs of 1 MiB");
-    let directory = disk.path().join("store");
+    let disk = place.to_str().unwrap();
+    system(
+        "mount",
+        &["-t", "tmpfs", "-o", "size=1m", "wardlink-test", disk],
+    );
+    let directory = place.join("store");
     let (store, _) = open(&directory);
-    let mut ballast = File::create(disk.path().join("ballast")).unwrap();
+    let mut ballast = File::create(place.join("ballast")).unwrap();
     let mut appended = fill(&store);
     while ballast.write(&[0; 4096]).is_ok_and(|count| count > 0) {}
     let error = put(&store, Lane::Vital, 3, &[8; 900]).unwrap_err();
@@ -88,31 +92,4 @@ fn fill(store: &Store) -> Vec<SequenceRange> {
 
 fn ranges_of(store: &Store) -> Vec<SequenceRange> {
     drain(store, Lane::Vital).iter().map(|b| b.range).collect()
-}
-
-/// A file system of 1 MiB, taken away again at the end.
-struct SmallDisk(TempDir);
-
-impl SmallDisk {
-    fn mount() -> Option<Self> {
-        let directory = tempfile::tempdir().unwrap();
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=1m", "wardlink-test"]);
-        let done = mount.arg(directory.path()).output().ok()?;
-        done.status.success().then(|| Self(directory))
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let done = Command::new("umount").arg(self.0.path()).status();
-        assert!(
-            done.is_ok_and(|status| status.success()),
-            "the test disk stays mounted"
-        );
-    }
 }
