@@ -241,7 +241,7 @@ impl Catalog {
         number
     }
 
-    pub(super) fn usage(&self) -> Usage {
+    pub(in crate::store) fn usage(&self) -> Usage {
         let oldest = self.segments.first();
         let lanes = Lane::ALL.map(|lane| {
             let next = *self.cursor.next.of(lane);

@@ -192,7 +192,7 @@ impl Catalog {
 
     pub(super) fn retire(&mut self, segment: Segment) {
         let useful = !segment.failed && segment.length == self.limits.segment;
-        if useful && self.free.len() < KEPT_FREE {
+        if useful && self.free.len() < self.limits.kept {
             self.free.push(segment);
         } else {
             self.trash.push(segment);
@@ -213,7 +213,5 @@ impl Catalog {
     }
 }
 
-/// Settled files kept for writing again; more are removed, so that a drained store is small.
-const KEPT_FREE: usize = 2;
 /// The order in which lanes make room.
 const EVICTION: [Lane; 4] = [Lane::Wave, Lane::Event, Lane::Vital, Lane::Alarm];
