@@ -32,13 +32,13 @@ use wardlink_wire::birth::Device;
 use wardlink_wire::bundle::BundleError;
 use wardlink_wire::codec::EncodeError;
 use wardlink_wire::document::Faults;
-use wardlink_wire::profile::Profile;
+use wardlink_wire::profile::{DeviceSettings, Profile};
 use wardlink_wire::record::EventKind;
 use wardlink_wire::state::{ConfigState, Outcome, Reason};
 
 use crate::audit::LogError;
 use crate::clock;
-use crate::health::{Health, Part};
+use crate::health::{DeviceState, Health, Part};
 use crate::record::Capture;
 use keeper::{Changed, Keeper, Taken};
 use machine::Phase;
@@ -83,6 +83,7 @@ impl Updater {
     ) -> Result<(), UpdateError> {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let started = Instant::now();
         self.report();
         loop {
             tokio::select! {
@@ -94,7 +95,9 @@ impl Updater {
                 },
                 _ = ticks.tick() => {}
             }
-            self.apply_due().await;
+            if started.elapsed() >= SETTLING || self.is_measuring() {
+                self.apply_due().await;
+            }
             self.put_in_force();
             self.watch().await;
             self.notice_staleness();
@@ -114,6 +117,17 @@ impl Updater {
             }
         }
         self.report();
+    }
+
+    /// Whether every device gives readings or has failed to: before that nobody can say which of them a new
+    /// profile silences.
+    fn is_measuring(&self) -> bool {
+        let snapshot = self.health.snapshot();
+        let settled = |device: &DeviceSettings| {
+            let health = snapshot.devices.get(&device.id);
+            health.is_some_and(|health| health.state != DeviceState::Starting)
+        };
+        self.profile.borrow().devices.iter().all(settled)
     }
 
     async fn apply_due(&mut self) {
@@ -270,5 +284,7 @@ pub(crate) const fn reason(error: &UpdateError) -> Reason {
     }
 }
 
+/// How long a start may take until devices give readings.
+const SETTLING: Duration = Duration::from_secs(30);
 /// How often trials and times are looked at.
 const TICK: Duration = Duration::from_millis(250);

@@ -162,10 +162,16 @@ impl Desk {
     /// Waits for the last word about a parcel.
     #[track_caller]
     pub fn last_word(&mut self, parcel: &[u8]) -> BundleOutcome {
+        let state = self.after(parcel);
+        state.bundle.expect("the state is about a bundle")
+    }
+
+    /// Waits for the last word about a parcel, and gives out with it where the gateway stands.
+    #[track_caller]
+    pub fn after(&mut self, parcel: &[u8]) -> ConfigState {
         let digest = sha256(parcel);
         let last = |said: &BundleOutcome| said.digest == digest && said.outcome.is_final();
-        let state = self.until(|state| state.bundle.as_ref().is_some_and(last));
-        state.bundle.expect("it was there a line ago")
+        self.until(|state| state.bundle.as_ref().is_some_and(last))
     }
 
     /// Waits until the gateway says something of its configuration.

@@ -15,6 +15,9 @@ impl fmt::Display for Report {
         writeln!(f, "gateway   {gateway} (agent {agent}), {link}")?;
         match self.profile {
             0 => writeln!(f, "profile   the one it was enrolled with")?,
+            version if self.update == ON_TRIAL => {
+                writeln!(f, "profile   version {version}, on trial")?;
+            }
             version => writeln!(f, "profile   version {version}")?,
         }
         let (used, budget) = (self.store_bytes >> 20, self.store_budget >> 20);
@@ -67,3 +70,6 @@ impl fmt::Display for Report {
             .try_for_each(|fault| write!(f, "\n  {fault}"))
     }
 }
+
+/// The word of [`Report::update`] for a profile that has not proven itself.
+const ON_TRIAL: &str = "on-trial";
