@@ -184,7 +184,7 @@ impl Running {
 fn bus_of(settings: &DeviceSettings) -> String {
     match &settings.bus {
         Bus::Simulated(_) => format!("sim:{}", settings.id),
-        Bus::Path(path) => path.display().to_string(),
+        Bus::Path(_) | Bus::Network(_) => settings.bus.name(),
     }
 }
 

@@ -11,12 +11,19 @@
 //! there has a count of 0: an unknown number.
 
 pub mod ads1292r;
+pub mod ble;
 mod blocks;
+pub mod cms50d;
+pub mod hl7;
 mod i2c;
+pub mod ivy450c;
+pub mod line;
+pub mod masimo;
 pub mod max30102;
 pub mod nonin;
 mod numeric;
 mod port;
+mod text;
 pub mod tmp117;
 
 pub use port::{Port, Ready};

@@ -8,11 +8,17 @@
 mod ads1292r;
 mod bus;
 mod clock;
+mod cms50d;
 mod frontend;
+mod hl7;
+mod ivy450c;
+mod line;
+mod masimo;
 mod max30102;
 mod nonin;
 mod pace;
 mod patient;
+mod serial;
 mod source;
 #[cfg(test)]
 mod testing;
@@ -22,7 +28,11 @@ use std::path::PathBuf;
 
 pub use ads1292r::ads1292r;
 pub use clock::SimClock;
+pub use cms50d::cms50d;
 pub use frontend::frontend;
+pub use hl7::hl7;
+pub use ivy450c::ivy450c;
+pub use masimo::masimo;
 pub use max30102::max30102;
 pub use nonin::nonin;
 pub use tmp117::tmp117;
