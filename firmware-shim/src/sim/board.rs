@@ -197,7 +197,10 @@ mod tests {
         // Whole blocks of a second; the last one is still on the board.
         for (stream, rate) in [(1, 100), (2, 100), (3, 250), (4, 250)] {
             let count = samples(&readings, stream).len();
-            assert!(count >= 18 * rate && count % rate == 0, "{stream}: {count}");
+            assert!(
+                count >= 18 * rate && count.is_multiple_of(rate),
+                "{stream}: {count}"
+            );
         }
     }
 
