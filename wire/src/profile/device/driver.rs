@@ -82,12 +82,12 @@ impl Driver {
             _ => {}
         }
         let mut driver = Self::new(row.kind);
-        let complete = row
+        let missing = row
             .keys
             .iter()
-            .map(|key| key.read(&mut driver.options, section, bus, faults))
-            .fold(true, |all, one| all && one);
-        complete.then_some(driver)
+            .filter(|key| !key.read(&mut driver.options, section, bus, faults))
+            .count();
+        (missing == 0).then_some(driver)
     }
 }
 
