@@ -5,6 +5,7 @@
 
 mod scenario;
 
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -84,6 +85,7 @@ pub fn attach(
     let device = match &settings.bus {
         Bus::Simulated(simulation) => simulated(maker.simulated, simulation, options),
         Bus::Path(path) => (maker.real)(path, options),
+        Bus::Network(address) => linux::hl7(*address, options.sender.as_deref()),
     };
     let since_ns = clock::now().utc_ns;
     let describe = |spec: &StreamSpec| stream(settings, spec, numbers.next(), since_ns);
@@ -184,8 +186,25 @@ fn maker(kind: Kind) -> Maker {
             simulated: |world, told| sim::ads1292r(world, told.rate),
         },
         Kind::Nonin => Maker {
-            real: |path, _| linux::nonin(path),
-            simulated: |world, _| sim::nonin(world),
+            real: |path, told| linux::nonin(path, told.format),
+            simulated: |world, told| sim::nonin(world, told.format),
+        },
+        Kind::Cms50d => Maker {
+            real: |path, _| linux::cms50d(path),
+            simulated: |world, _| sim::cms50d(world),
+        },
+        Kind::Masimo => Maker {
+            real: |path, _| linux::masimo(path),
+            simulated: |world, _| sim::masimo(world),
+        },
+        Kind::Ivy450c => Maker {
+            real: |path, _| linux::ivy450c(path),
+            simulated: |world, _| sim::ivy450c(world),
+        },
+        // The profile refuses a path here; listening nowhere, it says so when it is started.
+        Kind::Hl7 => Maker {
+            real: |_, told| linux::hl7(NOWHERE, told.sender.as_deref()),
+            simulated: |world, _| sim::hl7(world),
         },
         Kind::Board => Maker {
             real: |path, _| linux::board(path),
@@ -248,5 +267,7 @@ pub(crate) const fn decimal(value: reading::Decimal) -> Decimal {
     Decimal::new(value.mantissa, value.exponent)
 }
 
+/// An address of documentation (RFC 5737), which no machine has.
+const NOWHERE: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 0), 0));
 /// The name of every event stream.
 const EVENTS: &str = "events";

@@ -13,6 +13,7 @@ use divan::counter::{BytesCount, ItemsCount};
 use divan::{AllocProfiler, Bencher};
 use wardlink_firmware_shim::device::Device;
 use wardlink_firmware_shim::drivers::board::{Board, Content, Frame};
+use wardlink_firmware_shim::drivers::line::Protocol;
 use wardlink_firmware_shim::drivers::tmp10x::Part;
 use wardlink_firmware_shim::reading::{Decimal, Quality};
 use wardlink_firmware_shim::sim::{self, SimClock, World};

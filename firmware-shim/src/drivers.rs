@@ -12,15 +12,22 @@
 
 pub mod ads1115;
 pub mod ads1292r;
+pub mod ble;
 mod blocks;
 pub mod board;
+pub mod cms50d;
+pub mod hl7;
 mod i2c;
+pub mod ivy450c;
+pub mod line;
+pub mod masimo;
 pub mod max30102;
 pub mod max30205;
 pub mod mlx90614;
 pub mod nonin;
 mod numeric;
 mod port;
+mod text;
 pub mod tmp10x;
 pub mod tmp117;
 

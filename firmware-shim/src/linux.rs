@@ -5,24 +5,31 @@
 
 mod gpio;
 mod i2c;
+mod mllp;
 mod serial;
 mod spi;
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::device::{Device, Fault, FaultKind};
 use crate::drivers::ads1115::Ads1115;
 use crate::drivers::ads1292r::Ads1292r;
-use crate::drivers::board::SensorBoard;
+use crate::drivers::board::Board;
+use crate::drivers::cms50d::Cms50d;
+use crate::drivers::ivy450c::Ivy450c;
+use crate::drivers::line::{Listener, Protocol};
+use crate::drivers::masimo::Masimo;
 use crate::drivers::max30102::Max30102;
 use crate::drivers::max30205::Max30205;
 use crate::drivers::mlx90614::Mlx90614;
-use crate::drivers::nonin::Nonin;
+use crate::drivers::nonin::{Format8, Format13, Layout, Packets};
 use crate::drivers::tmp10x::{Part, Tmp10x};
 use crate::drivers::tmp117::Tmp117;
 
+pub(crate) use mllp::Mllp;
 pub(crate) use serial::SerialPort;
 
 /// A TMP117 at a 7-bit address of an I2C bus (`/dev/i2c-1`), read every `period`.
@@ -72,16 +79,60 @@ pub fn ads1292r(bus: &Path, ready: (&Path, u32), rate: u32) -> Box<dyn Device> {
     Box::new(Ads1292r::new(spi::SpiPort::new(bus), ready, rate))
 }
 
-/// A Nonin oximeter on a serial line (`/dev/ttyUSB0`): 9600 baud, 8 bits, no parity.
+/// A Nonin oximeter on a serial line (`/dev/ttyUSB0`) that sends data format 2, 7, 8 or 13; 2 for any other
+/// number.
 #[must_use]
-pub fn nonin(path: &Path) -> Box<dyn Device> {
-    Box::new(Nonin::new(SerialPort::new(path)))
+pub fn nonin(path: &Path, format: u8) -> Box<dyn Device> {
+    match format {
+        7 => on_line(path, Packets::new(Layout::Format7)),
+        8 => on_line(path, Format8::default()),
+        13 => on_line(path, Format13::default()),
+        _ => on_line(path, Packets::new(Layout::Format2)),
+    }
+}
+
+/// A Contec CMS50D+ oximeter on a serial line.
+#[must_use]
+pub fn cms50d(path: &Path) -> Box<dyn Device> {
+    on_line(path, Cms50d::default())
+}
+
+/// A Masimo oximeter on a serial line, set to ASCII 1.
+#[must_use]
+pub fn masimo(path: &Path) -> Box<dyn Device> {
+    on_line(path, Masimo::default())
+}
+
+/// An Ivy 450C monitor on a serial line.
+#[must_use]
+pub fn ivy450c(path: &Path) -> Box<dyn Device> {
+    on_line(path, Ivy450c::default())
+}
+
+/// What monitors send to an address as HL7 v2 over MLLP; of one sender only, the first if it is not said.
+#[must_use]
+pub fn hl7(address: SocketAddr, sender: Option<&str>) -> Box<dyn Device> {
+    Box::new(Mllp::new(address, sender))
+}
+
+/// The addresses of an I2C bus that answer when one byte is read from them; nothing is written. A chip whose
+/// registers change by being read (a FIFO) may lose a value: ask only where nothing measures.
+///
+/// # Errors
+/// When the bus cannot be opened, or fails in the middle.
+pub fn scan_i2c(path: &Path) -> Result<Vec<u8>, Fault> {
+    i2c::scan(path)
+}
+
+fn on_line(path: &Path, protocol: impl Protocol + 'static) -> Box<dyn Device> {
+    let port = SerialPort::new(path, protocol.settings());
+    Box::new(Listener::new(port, protocol))
 }
 
 /// A sensor board on a serial line: 115200 baud, 8 bits, no parity (docs/sensor-board.md).
 #[must_use]
 pub fn board(path: &Path) -> Box<dyn Device> {
-    Box::new(SensorBoard::new(SerialPort::at_rate(path, BOARD_BAUD)))
+    on_line(path, Board::default())
 }
 
 /// What is wrong with a path that does not open, and what to do. `group` usually owns such devices.
@@ -98,9 +149,6 @@ fn unopened(path: &Path, group: &str, error: &io::Error) -> Fault {
     Fault::new(FaultKind::Unopened, format!("{}: {why}", path.display()))
 }
 
-/// What a sensor board sends at.
-const BOARD_BAUD: u32 = 115_200;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,8 +164,9 @@ mod tests {
             ads1115(nowhere, 0x48, 0, Duration::from_secs(1)),
             max30102(nowhere, 100),
             ads1292r(nowhere, (nowhere, 25), 250),
-            nonin(nowhere),
             board(nowhere),
+            nonin(nowhere, 2),
+            cms50d(nowhere),
         ] {
             let fault = device.start().unwrap_err();
             assert_eq!(fault.kind, FaultKind::Unopened);
@@ -134,7 +183,7 @@ mod tests {
         for mut device in [
             tmp117(null, 0x48, Duration::from_secs(1)),
             ads1292r(null, (null, 25), 250),
-            nonin(null),
+            nonin(null, 2),
         ] {
             let fault = device.start().unwrap_err();
             assert_eq!(fault.kind, FaultKind::Unopened);

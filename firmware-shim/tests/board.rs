@@ -8,6 +8,7 @@
 
 use proptest::prelude::*;
 use wardlink_firmware_shim::drivers::board::{BOARD, Board, Content, Error, Frame};
+use wardlink_firmware_shim::drivers::line::Protocol;
 use wardlink_firmware_shim::reading::{Absence, Body, Decimal, Quality, Reading};
 
 #[test]

@@ -8,7 +8,8 @@
 
 use wardlink_firmware_shim::device::{Device, Fault, FaultKind};
 use wardlink_firmware_shim::drivers::Ready;
-use wardlink_firmware_shim::drivers::nonin::{ByteSource, Nonin};
+use wardlink_firmware_shim::drivers::line::{ByteSource, Listener};
+use wardlink_firmware_shim::drivers::nonin::{Layout, Packets};
 use wardlink_firmware_shim::reading::{Absence, Body, Decimal, Quality, Reading};
 
 const ARTEFACT: u8 = 0x20;
@@ -154,7 +155,10 @@ fn listen(bytes: &[u8]) -> Vec<Reading> {
 }
 
 fn device(script: Vec<Vec<u8>>) -> impl Device {
-    Nonin::new(Ready::new("line", Script(script)))
+    Listener::new(
+        Ready::new("line", Script(script)),
+        Packets::new(Layout::Format2),
+    )
 }
 
 /// Gives its pieces one by one, then nothing.

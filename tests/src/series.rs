@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use wardlink::archive::{Archive, ArchiveError};
 use wardlink_wire::decimal::Decimal;
-use wardlink_wire::record::{Absence, Body, EventKind, Gap, Record};
+use wardlink_wire::record::{Absence, Body, EventKind, Gap, Quality, Record};
 use wardlink_wire::stream::{Ratio, Stream};
 
 /// One sample: its raw value, or why there is none.
@@ -78,9 +78,7 @@ pub fn measurements(archive: &Archive, device: &str) -> Vec<Measurement> {
                 simulated: true,
                 rate: stream.sampling.map(|sampling| sampling.rate),
             });
-        entry.simulated &= record
-            .quality
-            .says(wardlink_wire::record::Quality::SIMULATED);
+        entry.simulated &= record.quality.says(Quality::SIMULATED);
         entry.runs.push((first, samples));
     });
     found.into_values().collect()
@@ -111,6 +109,19 @@ pub fn numbers(archive: &Archive, device: &str, name: &str) -> Vec<Result<Decima
                 Body::Absent(absent) => found.push(Err(absent.reason)),
                 _ => {}
             }
+        }
+    });
+    found
+}
+
+/// What is said of the quality of each of a stream's records, in order.
+#[track_caller]
+#[must_use]
+pub fn qualities(archive: &Archive, device: &str, name: &str) -> Vec<Quality> {
+    let mut found = Vec::new();
+    each(archive, |stream, record| {
+        if stream.device.as_str() == device && stream.name == name {
+            found.push(record.quality);
         }
     });
     found

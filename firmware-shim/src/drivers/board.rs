@@ -6,16 +6,15 @@
 //! board that started anew counts from 0 again; the gateway's count goes on behind an absence of unknown
 //! number. The format and its fixed table of channels are in docs/sensor-board.md.
 
-mod device;
 mod frame;
 
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-pub use device::SensorBoard;
 pub use frame::{BOARD, Content, END, Error, Frame, MOST_BYTES, MOST_SAMPLES, VERSION};
 
 use super::blocks::Blocks;
+use super::line::{Protocol, Settings};
 use super::numeric::{self, MDC_TEMP_BODY};
 use crate::reading::{Absence, Decimal, Reading, Sampling, StreamKind, StreamSpec};
 
@@ -68,15 +67,23 @@ impl Default for Board {
     }
 }
 
-impl Board {
-    /// The format's channels, in their order.
-    #[must_use]
-    pub fn streams(&self) -> &[StreamSpec] {
+impl Protocol for Board {
+    fn name(&self) -> &'static str {
+        "sensor board format 1"
+    }
+
+    fn settings(&self) -> Settings {
+        Settings {
+            baud: BAUD,
+            odd_parity: false,
+        }
+    }
+
+    fn streams(&self) -> &[StreamSpec] {
         &self.streams
     }
 
-    /// Takes bytes as they come and appends what they complete.
-    pub fn push(&mut self, bytes: &[u8], readings: &mut Vec<Reading>) {
+    fn push(&mut self, bytes: &[u8], readings: &mut Vec<Reading>) {
         for byte in bytes {
             if *byte != END {
                 // What is longer than any frame is none; it is counted, not kept.
@@ -107,20 +114,19 @@ impl Board {
         }
     }
 
-    /// Whole frames since the line was opened.
-    #[must_use]
-    pub const fn heard(&self) -> u64 {
+    fn heard(&self) -> u64 {
         self.heard
     }
 
-    /// Bytes since the last whole frame.
-    #[must_use]
-    pub const fn astray(&self) -> u64 {
+    fn astray(&self) -> u64 {
         self.astray
     }
 
-    /// The line was opened anew. The gateway's count of samples goes on.
-    pub fn restart(&mut self) {
+    fn most_astray(&self) -> u64 {
+        8 * LONGEST as u64
+    }
+
+    fn restart(&mut self) {
         self.held.clear();
         self.next = None;
         self.heard = 0;
@@ -131,8 +137,7 @@ impl Board {
         }
     }
 
-    /// An unknown number of samples is missing here.
-    pub fn broken_off(&mut self, reason: Absence, readings: &mut Vec<Reading>) {
+    fn broken_off(&mut self, reason: Absence, readings: &mut Vec<Reading>) {
         for wave in &mut self.waves {
             if wave.due.take().is_some() {
                 wave.blocks.broken_off(reason, readings);
@@ -140,13 +145,14 @@ impl Board {
         }
     }
 
-    /// Gives out samples held back for a block that is not yet full.
-    pub fn flush(&mut self, readings: &mut Vec<Reading>) {
+    fn flush(&mut self, readings: &mut Vec<Reading>) {
         for wave in &mut self.waves {
             wave.blocks.flush(readings);
         }
     }
+}
 
+impl Board {
     fn take(&mut self, frame: Frame, readings: &mut Vec<Reading>) {
         let started = frame.content == Content::Started;
         let lost = self.next.is_some_and(|next| next != frame.sequence);
@@ -239,6 +245,7 @@ impl Channel {
     }
 }
 
+const BAUD: u32 = 115_200;
 /// Temperature, then the waveforms.
 const CHANNELS: usize = 5;
 const TEMPERATURE: usize = 0;

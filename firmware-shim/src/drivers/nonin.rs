@@ -1,22 +1,43 @@
-//! Nonin serial data format 2: bytes in, packets out (OEM III Module Specification, Nonin Medical).
+//! Nonin's serial data formats: bytes in, readings out (OEM III Module Specification, Nonin Medical).
 //!
-//! A frame has five bytes: 1, status, pleth, a byte whose meaning depends on the frame's place, and the
-//! sum of the four modulo 256. 25 frames make a packet, three packets a second; the status of a packet's
-//! first frame carries the sync bit. The decoder does no I/O. Promises that every frame of a packet has
-//! its true place or counts as lost: after garbage it holds frames back until the next sync says how many are
-//! missing, and no packet goes out before the next one's sync has confirmed it. Counts every byte it had to
-//! skip.
+//! Formats 2 and 7 send 25 frames of five bytes in a packet, three packets a second; format 2 has a pulse wave
+//! of 8 bits, format 7 of 16; [`Format8`] and [`Format13`] send only saturation and pulse rate.
+//!
+//! Format 2: 1, status, pleth, a byte whose meaning depends on the frame's place, the sum of the four modulo
+//! 256. Format 7: status, pleth (two bytes), that byte, that sum. The status of a packet's first frame carries
+//! the sync bit. The decoder does no I/O. Promises that every frame of a packet has its true place or counts
+//! as lost: after garbage it holds frames back until the next sync says how many are missing, and no packet
+//! goes out before the next one's sync has confirmed it. Counts every byte it had to skip.
 
-mod oximeter;
+mod format13;
+mod format8;
+mod packets;
 
 use alloc::vec::Vec;
 use core::mem;
 
-pub use oximeter::{ByteSource, Nonin};
+pub use format8::Format8;
+pub use format13::Format13;
+pub use packets::Packets;
+
+use super::line::Settings;
+use super::numeric;
+use crate::reading::StreamSpec;
+
+/// How a frame is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Layout {
+    /// A pulse wave of 8 bits, and a start byte.
+    #[default]
+    Format2,
+    /// A pulse wave of 16 bits.
+    Format7,
+}
 
 /// Turns bytes into packets.
 #[derive(Debug, Default)]
 pub struct Decoder {
+    layout: Layout,
     /// The last bytes, fewer than a frame.
     held: Vec<u8>,
     /// Place of the next frame in its packet, 25 when that is full; none before the first sync.
@@ -41,8 +62,8 @@ pub struct Packet {
 pub struct Frame {
     /// The status bits.
     pub status: Status,
-    /// The pulse wave, 0 to 255.
-    pub pleth: u8,
+    /// The pulse wave: 0 to 255, or 0 to 65535 in format 7.
+    pub pleth: u16,
     /// Byte 4: heart rate, saturation and others by the frame's place.
     pub other: u8,
 }
@@ -117,6 +138,15 @@ impl Packet {
 }
 
 impl Decoder {
+    /// Of a layout's frames.
+    #[must_use]
+    pub fn new(layout: Layout) -> Self {
+        Self {
+            layout,
+            ..Self::default()
+        }
+    }
+
     /// Takes bytes as they come and appends the packets they complete.
     pub fn push(&mut self, bytes: &[u8], packets: &mut Vec<Packet>) {
         for byte in bytes {
@@ -124,7 +154,7 @@ impl Decoder {
             let Ok(window) = <[u8; FRAME]>::try_from(self.held.as_slice()) else {
                 continue;
             };
-            if let Some(frame) = Frame::parse(window) {
+            if let Some(frame) = Frame::parse(self.layout, window) {
                 self.held.clear();
                 self.place_frame(frame, packets);
             } else {
@@ -239,12 +269,18 @@ impl Decoder {
 impl Frame {
     /// Five bytes, if they are a frame.
     #[must_use]
-    pub const fn parse([one, status, pleth, other, check]: [u8; FRAME]) -> Option<Self> {
-        let sum = one
-            .wrapping_add(status)
-            .wrapping_add(pleth)
+    pub fn parse(layout: Layout, bytes: [u8; FRAME]) -> Option<Self> {
+        let [first, second, third, other, check] = bytes;
+        let sum = first
+            .wrapping_add(second)
+            .wrapping_add(third)
             .wrapping_add(other);
-        if one != START || status & ALWAYS == 0 || sum != check {
+        let (status, pleth) = match layout {
+            Layout::Format2 => (second, u16::from(third)),
+            Layout::Format7 => (first, u16::from_be_bytes([second, third])),
+        };
+        let starts = layout == Layout::Format7 || first == START;
+        if !starts || status & ALWAYS == 0 || sum != check {
             return None;
         }
         Some(Self {
@@ -255,6 +291,14 @@ impl Frame {
     }
 }
 
+/// The streams that every format has.
+fn vitals() -> [StreamSpec; 2] {
+    [
+        numeric::stream("spo2", MDC_PULS_OXIM_SAT_O2, "%"),
+        numeric::stream("pulse-rate", MDC_PULS_OXIM_PULS_RATE, "/min"),
+    ]
+}
+
 /// Frames of a packet.
 pub const FRAMES: usize = 25;
 /// Bytes of a frame.
@@ -262,6 +306,14 @@ pub const FRAME: usize = 5;
 const START: u8 = 1;
 /// Bit 7 of the status is always set.
 const ALWAYS: u8 = 1 << 7;
+/// 9600 baud, 8 bits, no parity.
+const SETTINGS: Settings = Settings {
+    baud: 9600,
+    odd_parity: false,
+};
+
+const MDC_PULS_OXIM_SAT_O2: u32 = 150_456;
+const MDC_PULS_OXIM_PULS_RATE: u32 = 149_530;
 
 #[cfg(test)]
 mod tests;

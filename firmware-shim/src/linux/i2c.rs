@@ -12,7 +12,7 @@ use linux_embedded_hal::i2cdev::linux::LinuxI2CError;
 use linux_embedded_hal::{I2CError, I2cdev};
 
 use super::unopened;
-use crate::device::Fault;
+use crate::device::{Fault, FaultKind};
 use crate::drivers::Port;
 
 /// A bus by its path.
@@ -47,6 +47,27 @@ impl Port for I2cPort {
         Ok(I2cBus(bus))
     }
 }
+
+/// The addresses that acknowledge the read of one byte. Nothing is written.
+pub(super) fn scan(path: &Path) -> Result<Vec<u8>, Fault> {
+    let mut bus = I2cPort::new(path).open()?;
+    let mut found = Vec::new();
+    for address in FIRST..=LAST {
+        match bus.read(address, &mut [0]) {
+            Ok(()) => found.push(address),
+            Err(error) if matches!(error.kind(), ErrorKind::NoAcknowledge(_)) => {}
+            Err(error) => {
+                let text = format!("{}: at {address:#04x}: {error:?}", path.display());
+                return Err(Fault::new(FaultKind::Bus, text));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The addresses that I2C does not keep for itself.
+const FIRST: u8 = 0x08;
+const LAST: u8 = 0x77;
 
 /// An open bus.
 pub(super) struct I2cBus(I2cdev);

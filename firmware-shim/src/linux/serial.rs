@@ -5,31 +5,25 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
-use serialport::TTYPort;
+use serialport::{Parity, TTYPort};
 
 use super::unopened;
 use crate::device::{Fault, FaultKind};
 use crate::drivers::Port;
-use crate::drivers::nonin::ByteSource;
+use crate::drivers::line::{ByteSource, Settings};
 
-/// A line by its path: 8 bits, no parity, one stop bit.
+/// A line by its path, opened with a protocol's settings.
 #[derive(Debug)]
 pub(crate) struct SerialPort {
     path: PathBuf,
-    baud: u32,
+    settings: Settings,
 }
 
 impl SerialPort {
-    /// At 9600 baud.
-    pub(crate) fn new(path: &Path) -> Self {
-        Self::at_rate(path, BAUD)
-    }
-
-    /// At so many baud.
-    pub(crate) fn at_rate(path: &Path, baud: u32) -> Self {
+    pub(crate) fn new(path: &Path, settings: Settings) -> Self {
         Self {
             path: path.to_owned(),
-            baud,
+            settings,
         }
     }
 }
@@ -42,7 +36,14 @@ impl Port for SerialPort {
     }
 
     fn open(&mut self) -> Result<SerialLine, Fault> {
-        let builder = serialport::new(self.path.to_string_lossy(), self.baud).timeout(DEADLINE);
+        let parity = if self.settings.odd_parity {
+            Parity::Odd
+        } else {
+            Parity::None
+        };
+        let builder = serialport::new(self.path.to_string_lossy(), self.settings.baud)
+            .parity(parity)
+            .timeout(DEADLINE);
         let line = TTYPort::open(&builder)
             .map_err(|error| unopened(&self.path, "dialout", &cause(&self.path, error)))?;
         Ok(SerialLine {
@@ -97,6 +98,5 @@ fn cause(path: &Path, error: serialport::Error) -> io::Error {
     }
 }
 
-const BAUD: u32 = 9600;
 /// How long one read waits for the first byte.
 const DEADLINE: Duration = Duration::from_millis(250);

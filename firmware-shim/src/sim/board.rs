@@ -14,17 +14,18 @@ use super::wires::Wires;
 use super::{Scenario, SimBus, SimFault, World};
 use crate::device::{Device, Fault};
 use crate::drivers::Port;
-use crate::drivers::board::{BOARD, Content, Frame, SensorBoard};
-use crate::drivers::nonin::ByteSource;
+use crate::drivers::board::{BOARD, Board, Content, Frame};
+use crate::drivers::line::{ByteSource, Listener};
 use crate::drivers::tmp10x::Part;
 use crate::reading::Reading;
 
 /// A sensor board on a simulated line.
 #[must_use]
 pub fn board(world: &World) -> Box<dyn Device> {
-    let device = SensorBoard::new(Line {
+    let port = Line {
         world: world.clone(),
-    });
+    };
+    let device = Listener::new(port, Board::default());
     Box::new(Simulated::new(
         device,
         world.clock.clone(),
@@ -177,8 +178,8 @@ mod tests {
         let mut device = board(world);
         device.start().unwrap();
         let mut readings = Vec::new();
-        for _ in 0..seconds * 25 {
-            hand.advance(Duration::from_millis(40));
+        for _ in 0..seconds * 4 {
+            hand.advance(device.period());
             device.poll(&mut readings).unwrap();
         }
         device.flush(&mut readings);
@@ -196,7 +197,10 @@ mod tests {
         // Whole blocks of a second; the last one is still on the board.
         for (stream, rate) in [(1, 100), (2, 100), (3, 250), (4, 250)] {
             let count = samples(&readings, stream).len();
-            assert!(count >= 18 * rate && count % rate == 0, "{stream}: {count}");
+            assert!(
+                count >= 18 * rate && count.is_multiple_of(rate),
+                "{stream}: {count}"
+            );
         }
     }
 

@@ -1,157 +1,144 @@
-//! A Nonin oximeter at byte level: frames of data format 2 on a real pseudo terminal.
-//!
-//! The driver opens the terminal by its path, as it opens a serial adapter. A thread writes the frames
-//! when they are due; frames that find no room wait and are written later, so a slow host loses none. The
-//! terminal and the thread begin with the first start and end with the device.
+//! Nonin oximeters at byte level: data formats 2, 7, 8 and 13 on a real pseudo terminal.
 
-mod line;
-
-use std::time::Duration;
-
-use self::line::Line;
 use super::World;
-use super::bus::Simulated;
-use super::pace::{Pace, steps};
-use super::source::{Ending, Source};
-use super::wires::Wires;
+use super::pace::steps;
+use super::serial::{Saying, Schedule, Words, simulated};
+use super::source::Ending;
 use crate::device::{Device, Fault};
-use crate::drivers;
-use crate::drivers::Port;
-use crate::drivers::nonin::{FRAME, FRAMES};
-use crate::linux::SerialPort;
+use crate::drivers::nonin::{FRAMES, Format8, Format13, Layout, Packets};
 
-/// A Nonin oximeter on a simulated serial line.
+/// A Nonin oximeter on a simulated serial line, sending data format 2, 7, 8 or 13; 2 for any other number.
 #[must_use]
-pub fn nonin(world: &World) -> Box<dyn Device> {
-    let ending = Ending::default();
-    let port = Terminal {
-        world: world.clone(),
-        ending: ending.clone(),
-        line: None,
-    };
-    let device = drivers::nonin::Nonin::new(port);
-    Box::new(Simulated::new(device, world.clock.clone(), ending))
-}
-
-/// The serial port of `linux::nonin`, on a terminal that is made when it is first opened.
-#[derive(Debug)]
-struct Terminal {
-    world: World,
-    ending: Ending,
-    line: Option<Line>,
-}
-
-impl Port for Terminal {
-    type Bus = <SerialPort as Port>::Bus;
-
-    fn name(&self) -> String {
-        self.line.as_ref().map_or_else(
-            || "sim".to_owned(),
-            |line| line.path().display().to_string(),
-        )
-    }
-
-    fn open(&mut self) -> Result<Self::Bus, Fault> {
-        let line = match self.line.take() {
-            Some(line) => line,
-            None => Line::begin(Oximeter::new(&self.world, &self.ending)?)?,
-        };
-        let path = self.line.insert(line).path();
-        SerialPort::new(path).open()
-    }
-}
-
-/// What the oximeter sends.
-#[derive(Debug)]
-struct Oximeter {
-    world: World,
-    ending: Ending,
-    source: Source,
-    wires: Wires,
-    pace: Pace,
-    /// Frames sent.
-    sent: u64,
-}
-
-impl Oximeter {
-    fn new(world: &World, ending: &Ending) -> Result<Self, Fault> {
-        // The line ends when its last byte is written, not when the clock passes the signal's end.
-        let source = Source::open(world, &[], ending)?;
-        Ok(Self {
-            source,
-            wires: Wires::new(world),
-            world: world.clone(),
-            ending: ending.clone(),
-            pace: Pace::at_rate(world.clock.now(), FRAMES_A_SECOND)
-                .drifting(world.scenario.drift_ppm),
-            sent: 0,
-        })
-    }
-
-    /// What the line carries of the next frame, if it is due.
-    fn due(&mut self) -> Option<Vec<u8>> {
-        let now = self.world.clock.now();
-        let reached = self.source.end().map_or(now, |end| now.min(end));
-        if self.sent >= self.pace.completed(reached) {
-            if reached < now {
-                self.ending.set(Duration::ZERO, self.source.over());
-            }
-            return None;
+pub fn nonin(world: &World, format: u8) -> Box<dyn Device> {
+    match format {
+        7 => packets(world, Layout::Format7),
+        8 => {
+            let make = |world: &World, ending: &Ending| once_a_second(world, ending, format8);
+            simulated(world, Format8::default(), make)
         }
-        let time = self
-            .pace
-            .time(self.sent)
-            .saturating_sub(Duration::from_nanos(1));
-        let place = self.sent % FRAMES as u64;
-        self.sent += 1;
-        let mut frame = self.frame(time, place).to_vec();
-        self.wires.send(&mut frame);
-        Some(frame)
-    }
-
-    fn frame(&mut self, time: Duration, place: u64) -> [u8; FRAME] {
-        let patient = self.world.patient;
-        let heart_rate = patient.heart_rate.min(HIGHEST_HEART_RATE).to_be_bytes();
-        let [.., high, low] = heart_rate;
-        let other = match place {
-            0 => high << 1 | low >> 7,
-            1 => low & 0x7f,
-            2 => u8::try_from(patient.spo2.min(100)).unwrap_or(100),
-            3 => FIRMWARE,
-            _ => 0,
-        };
-        // Where a recording has no sample the sensor is off.
-        let pulse = self.source.pulse(time);
-        let disconnected = if pulse.is_none() {
-            SENSOR_DISCONNECTED
-        } else {
-            0
-        };
-        let pleth = steps(FOOT + HEIGHT * pulse.unwrap_or(0.0), 0, 254);
-        let pleth = u8::try_from(pleth).unwrap_or(0);
-        let status = ALWAYS | disconnected | u8::from(place == 0);
-        let sum = [1, status, pleth, other]
-            .into_iter()
-            .fold(0, u8::wrapping_add);
-        [1, status, pleth, other, sum]
+        13 => {
+            let make = |world: &World, ending: &Ending| once_a_second(world, ending, format13);
+            simulated(world, Format13::default(), make)
+        }
+        _ => packets(world, Layout::Format2),
     }
 }
+
+fn packets(world: &World, layout: Layout) -> Box<dyn Device> {
+    simulated(world, Packets::new(layout), move |world, ending| {
+        let schedule = Schedule::open(world, ending, FRAMES_A_SECOND)?;
+        Ok(schedule.saying(move |words| frame(layout, words)))
+    })
+}
+
+fn once_a_second(world: &World, ending: &Ending, say: Say) -> Result<Saying<Say>, Fault> {
+    Ok(Schedule::open(world, ending, 1)?.saying(say))
+}
+
+/// One frame of a packet.
+fn frame(layout: Layout, words: &mut Words<'_>) -> Vec<u8> {
+    let place = words.number % FRAMES as u64;
+    let [.., high, low] = words
+        .patient
+        .heart_rate
+        .min(HIGHEST_HEART_RATE)
+        .to_be_bytes();
+    let other = match place {
+        0 => high << 1 | low >> 7,
+        1 => low & 0x7f,
+        2 => spo2(words),
+        3 => FIRMWARE,
+        _ => 0,
+    };
+    // Where a recording has no sample the sensor is off.
+    let pulse = words.pulse();
+    let disconnected = if pulse.is_none() {
+        SENSOR_DISCONNECTED
+    } else {
+        0
+    };
+    let status = ALWAYS | disconnected | u8::from(place == 0);
+    let pulse = FOOT + HEIGHT * pulse.unwrap_or(0.0);
+    let [first, second, third] = match layout {
+        Layout::Format2 => {
+            let pleth = u8::try_from(steps(pulse, 0, 254)).unwrap_or(0);
+            [1, status, pleth]
+        }
+        Layout::Format7 => {
+            let pleth = u16::try_from(steps(pulse * 256.0, 0, 65_534)).unwrap_or(0);
+            let [high, low] = pleth.to_be_bytes();
+            [status, high, low]
+        }
+    };
+    let frame = [first, second, third, other];
+    let sum = frame.into_iter().fold(0, u8::wrapping_add);
+    [first, second, third, other, sum].to_vec()
+}
+
+fn format8(words: &mut Words<'_>) -> Vec<u8> {
+    let off = words.pulse().is_none();
+    let [.., high, low] = words
+        .patient
+        .heart_rate
+        .min(HIGHEST_HEART_RATE)
+        .to_be_bytes();
+    let status = ALWAYS | u8::from(off) << 6 | high << 1 | low >> 7;
+    [status, low & 0x7f, spo2(words), 0].to_vec()
+}
+
+fn format13(words: &mut Words<'_>) -> Vec<u8> {
+    let off = words.pulse().is_none();
+    let [.., high, low] = words
+        .patient
+        .heart_rate
+        .min(HIGHEST_HEART_RATE)
+        .to_be_bytes();
+    let [hour, minute, second] = words.time_of_day();
+    let data = [
+        20,
+        26,
+        1,
+        1,
+        hour,
+        minute,
+        second,
+        0,
+        u8::from(off),
+        0,
+        high,
+        low,
+        0,
+        spo2(words),
+    ];
+    let sum = data.into_iter().fold(0, u8::wrapping_add);
+    let mut bytes = vec![0, 2, 0, 13, 0, 14];
+    bytes.extend(data);
+    bytes.extend([sum, 3]);
+    bytes
+}
+
+fn spo2(words: &Words<'_>) -> u8 {
+    u8::try_from(words.patient.spo2.min(100)).unwrap_or(100)
+}
+
+type Say = fn(&mut Words<'_>) -> Vec<u8>;
 
 const FRAMES_A_SECOND: u32 = 75;
 const HIGHEST_HEART_RATE: u32 = 321;
 const FIRMWARE: u8 = 0x30;
 const ALWAYS: u8 = 1 << 7;
 const SENSOR_DISCONNECTED: u8 = 1 << 6;
-/// The pleth byte at the foot of a pulse, and the height of a pulse.
+/// The pleth at the foot of a pulse, and the height of a pulse.
 const FOOT: f64 = 20.0;
 const HEIGHT: f64 = 180.0;
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
     use super::*;
     use crate::reading::{Body, Decimal, Reading};
+    use crate::sim::pace::Pace;
     use crate::sim::patient::Physiology;
     use crate::sim::testing::{Hand, samples, world};
 
@@ -160,7 +147,7 @@ mod tests {
         let hand = Hand::default();
         let mut world = world(&hand);
         world.patient.heart_rate = 256;
-        let mut device = nonin(&world);
+        let mut device = nonin(&world, 2);
         device.start().unwrap();
         hand.advance(Duration::from_secs(10));
         // The last of 30 packets is confirmed by the next.
@@ -184,7 +171,7 @@ mod tests {
     #[test]
     fn a_restart_opens_the_same_line_again() {
         let hand = Hand::default();
-        let mut device = nonin(&world(&hand));
+        let mut device = nonin(&world(&hand), 2);
         for _ in 0..3 {
             device.start().unwrap();
             hand.advance(Duration::from_secs(2));
@@ -200,7 +187,7 @@ mod tests {
     #[test]
     fn the_writer_has_ended_when_the_device_is_dropped() {
         let hand = Hand::default();
-        let mut device = nonin(&world(&hand));
+        let mut device = nonin(&world(&hand), 2);
         device.start().unwrap();
         // More than the terminal holds, and nobody reads.
         hand.advance(Duration::from_secs(600));

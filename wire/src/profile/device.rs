@@ -1,9 +1,11 @@
 //! One `[[device]]` table: what is attached, where, and how it is read.
 
 mod driver;
+mod network;
 mod simulation;
 mod table;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub use driver::{Driver, Options};
@@ -31,6 +33,8 @@ pub enum Bus {
     Simulated(Simulation),
     /// A bus or line of this machine: `/dev/i2c-1`, `/dev/spidev0.0`, `/dev/ttyUSB0`.
     Path(PathBuf),
+    /// An address of this machine on which devices of the network are awaited.
+    Network(SocketAddr),
 }
 
 impl DeviceSettings {
@@ -65,6 +69,7 @@ impl Bus {
                 None => SIMULATED.to_owned(),
             },
             Self::Path(path) => path.display().to_string(),
+            Self::Network(address) => format!("{}{address}", network::PREFIX),
         }
     }
 }
@@ -81,8 +86,11 @@ fn bus(section: &mut Section, faults: &mut Faults) -> Option<Bus> {
         simulation.shared = name.map(str::to_owned);
         return Some(Bus::Simulated(simulation));
     }
+    if text.starts_with(network::PREFIX) {
+        return network::address(&text, section, faults).map(Bus::Network);
+    }
     if !text.starts_with('/') {
-        let hint = "\"sim\", \"sim:NAME\", or an absolute path such as \"/dev/i2c-1\"";
+        let hint = "\"sim\", \"sim:NAME\", \"tcp:127.0.0.1:2575\", or an absolute path such as \"/dev/i2c-1\"";
         faults.note_with_hint(section.path("bus"), format!("{text:?} is no bus"), hint);
         return None;
     }

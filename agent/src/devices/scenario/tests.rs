@@ -124,7 +124,7 @@ fn a_bus_that_one_chip_holds_down_is_down_for_its_neighbour() {
 #[test]
 fn an_oximeter_on_a_rough_line_gives_true_values_or_none() {
     let stage = Stage::new("rough-line");
-    let mut device = sim::nonin(&stage.world);
+    let mut device = sim::nonin(&stage.world, 2);
     device.start().unwrap();
     let mut readings = Vec::new();
     let deadline = Instant::now() + Duration::from_secs(60);

@@ -18,7 +18,7 @@ fn a_packet_says_what_was_put_into_it() {
     assert!(!packet.status().sensor_disconnected());
     assert_eq!(
         packet.frames.map(|frame| frame.unwrap().pleth),
-        core::array::from_fn(|place| u8::try_from(place).unwrap())
+        core::array::from_fn(|place| u16::try_from(place).unwrap())
     );
 }
 
@@ -83,7 +83,7 @@ proptest! {
         let noise = &noise[..noise.len().min(cut)];
         bytes.splice(at..cut_to, noise.iter().copied());
         // Noise whose sum happens to be right is a frame; no decoder can tell.
-        let forged = |from: usize| Frame::parse(bytes[from..from + FRAME].try_into().unwrap()).is_some();
+        let forged = |from: usize| Frame::parse(Layout::Format2, bytes[from..from + FRAME].try_into().unwrap()).is_some();
         prop_assume!(!(at - 4..at + noise.len()).any(forged));
         let mut decoder = Decoder::default();
         let mut packets = Vec::new();

@@ -159,7 +159,7 @@ impl Rhythm {
                 Episode::AtrialFibrillation => return Kind::Fibrillating,
                 // Never two in a row: the heart needs the pause after the first.
                 Episode::PrematureBeats { one_in }
-                    if self.draw(number) % u64::from(one_in.max(1)) == 0
+                    if self.draw(number).is_multiple_of(one_in.max(1).into())
                         && number.rem_euclid(2) == 0 =>
                 {
                     return Kind::Premature;

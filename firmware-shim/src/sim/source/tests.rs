@@ -73,7 +73,7 @@ fn every_device_plays_a_recording_to_its_end_and_says_so() {
     );
     let readings = play(max30102(&at(&pulse), 100), &hand, Duration::from_secs(1));
     assert_eq!(counted(&readings, 0), 400);
-    let readings = play(nonin(&at(&pulse)), &hand, Duration::from_secs(1));
+    let readings = play(nonin(&at(&pulse), 2), &hand, Duration::from_secs(1));
     // 12 packets, the last of them never confirmed
     assert_eq!(counted(&readings, 2), 11 * 25);
 }
@@ -86,7 +86,7 @@ fn a_signal_that_is_not_there_or_in_another_unit_is_refused_by_name() {
     assert_eq!(fault.kind, FaultKind::Unopened);
     assert!(fault.detail.contains("signal X is in degC"), "{fault}");
     world.signal = world.signal.map(|(path, _)| (path, Some("Y".to_owned())));
-    let fault = nonin(&world).start().unwrap_err();
+    let fault = nonin(&world, 2).start().unwrap_err();
     assert!(
         fault.detail.contains("no signal Y: choose one of X"),
         "{fault}"

@@ -27,6 +27,10 @@ pub struct Options {
     pub period: Duration,
     /// Samples per second.
     pub rate: u32,
+    /// Which of its data formats it sends.
+    pub format: u8,
+    /// The only sender to listen to; the first one if it is not said.
+    pub sender: Option<String>,
     /// GPIO chip and line of its data-ready output; not needed when simulated.
     pub ready: Option<(PathBuf, u32)>,
     /// The header file of the recording it plays.
@@ -63,13 +67,27 @@ impl Driver {
         bus: Option<&Bus>,
         faults: &mut Faults,
     ) -> Option<Self> {
+        let networked = row.keys.iter().any(|key| matches!(key, Key::Network));
+        match bus {
+            Some(Bus::Path(_)) if networked => faults.note_with_hint(
+                section.path("bus"),
+                "this device sends over the network",
+                "\"tcp:127.0.0.1:2575\", with an address of this machine",
+            ),
+            Some(Bus::Network(_)) if !networked => faults.note_with_hint(
+                section.path("bus"),
+                "this device is not attached to a network",
+                "a path such as \"/dev/ttyUSB0\"",
+            ),
+            _ => {}
+        }
         let mut driver = Self::new(row.kind);
-        let complete = row
+        let missing = row
             .keys
             .iter()
-            .map(|key| key.read(&mut driver.options, section, bus, faults))
-            .fold(true, |all, one| all && one);
-        complete.then_some(driver)
+            .filter(|key| !key.read(&mut driver.options, section, bus, faults))
+            .count();
+        (missing == 0).then_some(driver)
     }
 }
 
@@ -79,7 +97,10 @@ impl Key {
             Self::Address(range) => options.address = *range.start(),
             Self::Period { default, .. } => options.period = *default,
             Self::Rate { default, .. } => options.rate = *default,
-            Self::Input(_) | Self::Ready | Self::Recording => {}
+            Self::Format { default, .. } => {
+                options.format = u8::try_from(*default).unwrap_or_default();
+            }
+            Self::Input(_) | Self::Ready | Self::Recording | Self::Network => {}
         }
     }
 
@@ -108,8 +129,17 @@ impl Key {
                 options.period = period.unwrap_or(options.period);
             }
             Self::Rate { allowed, .. } => {
-                options.rate = rate(section, allowed, faults).unwrap_or(options.rate);
+                let says = "the chip cannot sample at this rate";
+                let rate = one_of(section, "rate", allowed, says, faults);
+                options.rate = rate.unwrap_or(options.rate);
             }
+            Self::Format { allowed, .. } => {
+                let says = "the device has no such data format";
+                let format = one_of(section, "format", allowed, says, faults);
+                let format = format.and_then(|format| u8::try_from(format).ok());
+                options.format = format.unwrap_or(options.format);
+            }
+            Self::Network => options.sender = section.text("sender", faults),
             Self::Ready => {
                 options.ready = ready_line(section, faults);
                 if options.ready.is_none() && bus.is_some_and(|bus| !bus.is_simulated()) {
@@ -136,14 +166,20 @@ impl Key {
     }
 }
 
-fn rate(section: &mut Section, allowed: &[u32], faults: &mut Faults) -> Option<u32> {
-    let asked = section.integer("rate", 1..=100_000, faults)?;
-    let found = allowed.iter().find(|rate| i64::from(**rate) == asked);
+fn one_of(
+    section: &mut Section,
+    key: &'static str,
+    allowed: &[u32],
+    says: &str,
+    faults: &mut Faults,
+) -> Option<u32> {
+    let asked = section.integer(key, 1..=100_000, faults)?;
+    let found = allowed.iter().find(|one| i64::from(**one) == asked);
     if found.is_none() {
         let list: Vec<_> = allowed.iter().map(ToString::to_string).collect();
         faults.note_with_hint(
-            section.path("rate"),
-            format!("the chip cannot sample at {asked} Hz"),
+            section.path(key),
+            format!("{says}: {asked}"),
             format!("one of {}", list.join(", ")),
         );
     }

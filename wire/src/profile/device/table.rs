@@ -24,10 +24,18 @@ pub enum Kind {
     Max30102,
     /// ADS1292R two-channel ECG front end on SPI.
     Ads1292r,
-    /// Nonin OEM pulse oximeter on a serial line, data format 2.
+    /// Nonin pulse oximeter on a serial line, data format 2, 7, 8 or 13.
     Nonin,
     /// Sensor board on a serial line: a microcontroller that runs drivers of its own.
     Board,
+    /// Contec CMS50D+ pulse oximeter on a serial line.
+    Cms50d,
+    /// Masimo pulse oximeter on a serial line, ASCII 1.
+    Masimo,
+    /// Ivy 450C patient monitor on a serial line.
+    Ivy450c,
+    /// Patient monitors that send HL7 v2 observations over MLLP.
+    Hl7,
     /// Multi-channel front end that plays a WFDB record; only simulated.
     Frontend,
 }
@@ -64,6 +72,15 @@ pub enum Key {
         /// If it is not said.
         default: u32,
     },
+    /// `format`: which of its data formats a device sends.
+    Format {
+        /// What there is.
+        allowed: &'static [u32],
+        /// If it is not said.
+        default: u32,
+    },
+    /// `bus = "tcp:<address>:<port>"`: the device is reached over the network; `sender`: whom to listen to.
+    Network,
     /// `ready`: the GPIO line of a data-ready output; needed on a real bus.
     Ready,
     /// `recording`: the header file of a recording; required, and the device is simulated.
@@ -82,7 +99,7 @@ impl Kind {
 }
 
 /// Every driver.
-pub const DRIVERS: [Row; 11] = [
+pub const DRIVERS: [Row; 15] = [
     Row {
         kind: Kind::Tmp117,
         word: "tmp117",
@@ -126,12 +143,35 @@ pub const DRIVERS: [Row; 11] = [
     Row {
         kind: Kind::Nonin,
         word: "nonin",
+        keys: &[Key::Format {
+            allowed: &[2, 7, 8, 13],
+            default: 2,
+        }],
+    },
+    Row {
+        kind: Kind::Cms50d,
+        word: "cms50d",
         keys: &[],
     },
     Row {
         kind: Kind::Board,
         word: "board",
         keys: &[],
+    },
+    Row {
+        kind: Kind::Masimo,
+        word: "masimo",
+        keys: &[],
+    },
+    Row {
+        kind: Kind::Ivy450c,
+        word: "ivy450c",
+        keys: &[],
+    },
+    Row {
+        kind: Kind::Hl7,
+        word: "hl7",
+        keys: &[Key::Network],
     },
     Row {
         kind: Kind::Frontend,

@@ -21,6 +21,12 @@ fn every_driver_is_read_with_its_own_keys() {
         "driver = \"mlx90614\"\nbus = \"/dev/i2c-1\"\nperiod = \"100ms\"",
         "driver = \"ads1115\"\nbus = \"/dev/i2c-1\"\naddress = 0x49\ninput = 3",
         "driver = \"tmp117\"\nbus = \"sim:ward\"\n[device.simulation]\nscenario = \"/srv/a.toml\"",
+        "driver = \"nonin\"\nbus = \"/dev/ttyUSB0\"\nformat = 13",
+        "driver = \"cms50d\"\nbus = \"/dev/ttyUSB0\"",
+        "driver = \"masimo\"\nbus = \"/dev/ttyUSB0\"",
+        "driver = \"ivy450c\"\nbus = \"sim\"",
+        "driver = \"hl7\"\nbus = \"tcp:192.168.7.2:2575\"\nsender = \"MONITOR@WARD^1^4\"",
+        "driver = \"hl7\"\nbus = \"tcp:[::1]:2575\"",
         "driver = \"frontend\"\nbus = \"sim\"\nrecording = \"/srv/100.hea\"",
         "driver = \"ads1292r\"\nbus = \"sim\"\n[device.simulation]\nseed = 3\nspeed = 4.0\n\
          [device.simulation.signal]\nrecording = \"/srv/100.hea\"\nname = \"MLII\"",
@@ -62,6 +68,27 @@ fn what_a_chip_cannot_do_is_a_fault_with_a_hint() {
         ("driver = \"ads1115\"\nbus = \"sim\"\ninput = 4", "0 to 3"),
         ("driver = \"nonin\"\nbus = \"ttyUSB0\"", "absolute path"),
         ("driver = \"nonin\"\nbus = \"sim\"\nrate = 5", "rate"),
+        (
+            "driver = \"nonin\"\nbus = \"sim\"\nformat = 3",
+            "2, 7, 8, 13",
+        ),
+        ("driver = \"hl7\"\nbus = \"/dev/x\"", "over the network"),
+        (
+            "driver = \"hl7\"\nbus = \"tcp:0.0.0.0:2575\"",
+            "private network",
+        ),
+        (
+            "driver = \"hl7\"\nbus = \"tcp:8.8.8.8:2575\"",
+            "private network",
+        ),
+        (
+            "driver = \"hl7\"\nbus = \"tcp:here\"",
+            "no address and port",
+        ),
+        (
+            "driver = \"nonin\"\nbus = \"tcp:127.0.0.1:1\"",
+            "not attached to a network",
+        ),
         (
             "driver = \"nonin\"\nbus = \"/dev/x\"\n[device.simulation]\nseed = 1",
             "not simulated",

@@ -12,10 +12,15 @@ use rustix::fs::{Mode, OFlags, fcntl_setfl};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 
-use super::Oximeter;
 use crate::device::{Fault, FaultKind};
 
-/// A terminal with an oximeter on its other end, until it is dropped.
+/// What sends by itself.
+pub(super) trait Talker: Send + 'static {
+    /// The next bytes, if some are due; else nothing.
+    fn due(&mut self) -> Vec<u8>;
+}
+
+/// A terminal with a device on its other end, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Line {
     path: PathBuf,
@@ -26,7 +31,7 @@ pub(super) struct Line {
 
 impl Line {
     /// Makes a terminal and begins to write.
-    pub(super) fn begin(oximeter: Oximeter) -> Result<Self, Fault> {
+    pub(super) fn begin(talker: impl Talker) -> Result<Self, Fault> {
         let failed = |error: io::Error| {
             let text = format!("/dev/ptmx: no pseudo terminal to be had: {error}");
             Fault::new(FaultKind::Unopened, text)
@@ -34,8 +39,8 @@ impl Line {
         let (terminal, path) = Terminal::open().map_err(failed)?;
         let (stop, stopped) = mpsc::channel();
         let writer = thread::Builder::new()
-            .name("sim-nonin".to_owned())
-            .spawn(move || write(terminal, oximeter, &stopped))
+            .name("sim-serial".to_owned())
+            .spawn(move || write(terminal, talker, &stopped))
             .map_err(failed)?;
         Ok(Self {
             path,
@@ -89,14 +94,12 @@ impl Terminal {
 }
 
 /// Writes what is due, looks again a little later, and ends when the device is dropped.
-fn write(mut terminal: Terminal, mut oximeter: Oximeter, stopped: &Receiver<()>) {
+fn write(mut terminal: Terminal, mut talker: impl Talker, stopped: &Receiver<()>) {
     let mut unsent: Vec<u8> = Vec::new();
     while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
         loop {
-            // A frame that a scenario swallows is an empty one.
-            while unsent.is_empty() {
-                let Some(frame) = oximeter.due() else { break };
-                unsent = frame;
+            if unsent.is_empty() {
+                unsent = talker.due();
             }
             match terminal.ours.write(&unsent) {
                 // Nothing is due, or the host has not made room yet.

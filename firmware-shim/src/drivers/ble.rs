@@ -1,0 +1,107 @@
+//! The health characteristics of the Bluetooth SIG: one notification in, readings out.
+//!
+//! Layouts are those of the GATT Specification Supplement. A [`Characteristic`] decodes whole values and does no
+//! I/O; who receives notifications is not its concern. Promises that the special values of IEEE 11073 SFLOAT
+//! and FLOAT, and a scale's FFFF, are absences with a reason; that a value in another unit goes to a stream of
+//! that unit and is never converted; and that a value which is too short gives nothing at all.
+
+mod bytes;
+mod cuff;
+mod glucose;
+mod heart;
+mod oximeter;
+mod scale;
+mod thermometer;
+
+use alloc::vec::Vec;
+
+use crate::reading::{Reading, StreamSpec};
+use bytes::Bytes;
+
+/// A characteristic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Characteristic {
+    /// Pulse oximeter, one measurement (PLX, 2A5E).
+    PlxSpotCheck,
+    /// Pulse oximeter, continuous (PLX, 2A5F).
+    PlxContinuous,
+    /// Thermometer (HTS, 2A1C).
+    Temperature,
+    /// Blood pressure (BLP, 2A35).
+    BloodPressure,
+    /// Heart rate (HRS, 2A37).
+    HeartRate,
+    /// Weight (WSS, 2A9D).
+    Weight,
+    /// Glucose (GLS, 2A18).
+    Glucose,
+}
+
+/// A value that ends before what its flags announce, or goes on after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the value has {0} bytes, its flags announce another number")]
+pub struct Malformed(pub usize);
+
+impl Characteristic {
+    /// Every one.
+    pub const ALL: [Self; 7] = [
+        Self::PlxSpotCheck,
+        Self::PlxContinuous,
+        Self::Temperature,
+        Self::BloodPressure,
+        Self::HeartRate,
+        Self::Weight,
+        Self::Glucose,
+    ];
+
+    /// The 16-bit number that the Bluetooth SIG assigned.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        match self {
+            Self::PlxSpotCheck => 0x2a5e,
+            Self::PlxContinuous => 0x2a5f,
+            Self::Temperature => 0x2a1c,
+            Self::BloodPressure => 0x2a35,
+            Self::HeartRate => 0x2a37,
+            Self::Weight => 0x2a9d,
+            Self::Glucose => 0x2a18,
+        }
+    }
+
+    /// What it gives.
+    #[must_use]
+    pub fn streams(self) -> Vec<StreamSpec> {
+        match self {
+            Self::PlxSpotCheck | Self::PlxContinuous => oximeter::streams(),
+            Self::Temperature => thermometer::streams(),
+            Self::BloodPressure => cuff::streams(),
+            Self::HeartRate => heart::streams(),
+            Self::Weight => scale::streams(),
+            Self::Glucose => glucose::streams(),
+        }
+    }
+
+    /// Takes one value and appends what it says.
+    ///
+    /// # Errors
+    /// When its length is not what its flags announce; then nothing is appended.
+    pub fn decode(self, value: &[u8], readings: &mut Vec<Reading>) -> Result<(), Malformed> {
+        let mut bytes = Bytes::new(value);
+        let said = match self {
+            Self::PlxSpotCheck => oximeter::spot_check(&mut bytes),
+            Self::PlxContinuous => oximeter::continuous(&mut bytes),
+            Self::Temperature => thermometer::measurement(&mut bytes),
+            Self::BloodPressure => cuff::measurement(&mut bytes),
+            Self::HeartRate => heart::measurement(&mut bytes),
+            Self::Weight => scale::measurement(&mut bytes),
+            Self::Glucose => glucose::measurement(&mut bytes),
+        };
+        match said {
+            Some(said) if bytes.is_empty() => {
+                readings.extend(said);
+                Ok(())
+            }
+            _ => Err(Malformed(value.len())),
+        }
+    }
+}
