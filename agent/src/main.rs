@@ -1,4 +1,6 @@
-//! `wardlink-agent`: run, check, status.
+//! `wardlink-agent`: run, check, status, devices.
+
+mod commands;
 
 use std::io::{IsTerminal, Write, stderr, stdout};
 use std::path::{Path, PathBuf};
@@ -23,7 +25,8 @@ use wardlink_wire::profile::LogLevel;
 #[derive(Debug, Parser)]
 #[command(name = "wardlink-agent", version, arg_required_else_help = true)]
 #[command(
-    after_help = "Exit status: 0 done, 1 failed, 2 the configuration or the command line is wrong.\n\n\
+    after_help = "Exit status: 0 done, 1 failed, 2 the configuration or the command line is wrong, \
+    4 a device gave nothing.\n\n\
     An information path, not a primary alarm system: bedside alarms stay where they are."
 )]
 struct Arguments {
@@ -51,6 +54,9 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Look at devices on a bench: what there is, what answers, what it says
+    #[command(subcommand)]
+    Devices(commands::devices::DevicesCommand),
     /// Ask the running agent how it does
     Status {
         /// The gateway's configuration file, which names the status socket
@@ -73,6 +79,7 @@ fn main() -> ExitCode {
             grace,
         } => run(&config, json, Duration::from_secs(grace)),
         Command::Check { config } => check(&config),
+        Command::Devices(command) => commands::devices::run(command),
         Command::Status {
             config,
             socket,

@@ -1,0 +1,3 @@
+//! Subcommands that need more than a line.
+
+pub(crate) mod devices;
