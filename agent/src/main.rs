@@ -1,4 +1,4 @@
-//! `wardlink-agent`: run, check, doctor, status, store.
+//! `wardlink-agent`: run, check, doctor, devices, status, store.
 
 mod commands;
 
@@ -27,7 +27,7 @@ use wardlink_wire::profile::LogLevel;
 #[command(name = "wardlink-agent", version, arg_required_else_help = true)]
 #[command(
     after_help = "Exit status: 0 done, 1 failed, 2 the configuration or the command line is wrong, \
-    3 something in the store is lost.\n\n\
+    3 something in the store is lost, 4 a device gave nothing.\n\n\
     An information path, not a primary alarm system: bedside alarms stay where they are."
 )]
 struct Arguments {
@@ -73,6 +73,9 @@ enum Command {
     /// Look at the store, get records out of it, rotate its key; not while an agent has it open
     #[command(subcommand)]
     Store(commands::store::StoreCommand),
+    /// Look at devices on a bench: what there is, what answers, what it says
+    #[command(subcommand)]
+    Devices(commands::devices::DevicesCommand),
     /// Ask the running agent how it does
     Status {
         /// The gateway's configuration file, which names the status socket
@@ -101,6 +104,7 @@ fn main() -> ExitCode {
             json,
         } => doctor(&config, offline, json),
         Command::Store(command) => commands::store::run(command),
+        Command::Devices(command) => commands::devices::run(command),
         Command::Status {
             config,
             socket,

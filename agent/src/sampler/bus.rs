@@ -248,7 +248,12 @@ impl Slot {
         }
         self.next = Next::Start;
         self.due = now + self.patience;
-        self.patience = (self.patience * 2).min(LAST_PATIENCE);
+        // To open a path costs nothing, and an adapter that is plugged in again should be found soon.
+        let longest = match fault.kind {
+            FaultKind::Unopened => UNPLUGGED_PATIENCE,
+            _ => LAST_PATIENCE,
+        };
+        self.patience = (self.patience * 2).min(longest);
         self.say(health, DeviceState::Lost, Some(fault.to_string()));
         if self.lost {
             return Vec::new();
@@ -334,6 +339,8 @@ fn millis() -> u64 {
 const DEADLINE_MS: u64 = 5_000;
 const FIRST_PATIENCE: Duration = Duration::from_secs(1);
 const LAST_PATIENCE: Duration = Duration::from_secs(30);
+/// The longest between two tries to open what is not there.
+const UNPLUGGED_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a bus without work sleeps; a command wakes it at once.
 const IDLE: Duration = Duration::from_secs(60);
 /// Commands that may wait for a bus thread; a profile has fewer devices on one bus.
