@@ -1,6 +1,6 @@
 # Thin on purpose: what needs more than a line is a script in scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test cross-test lint bench cross clean-demo
+.PHONY: help demo test test-brokers chaos cross-test lint bench cross clean-demo
 
 help: ## say what the targets do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -18,6 +18,13 @@ test: ## run every test: unit, property, end to end with real brokers, and on em
 
 cross-test: ## run the tests of wire and store built for aarch64, under qemu-user
 	scripts/cross.sh test
+
+test-brokers: ## everything arrives once through RabbitMQ, rumqttd and a cluster of NATS servers
+	scripts/brokers.sh
+
+chaos: ## faults of network, broker, monitor and agent at random, until told to stop
+	cargo build --workspace --all-features --bins
+	cargo test --workspace --all-features --test chaos -- --ignored --nocapture until_told_to_stop
 
 lint: ## rustfmt, clippy, rustdoc, cargo-deny; none may complain
 	cargo fmt --all --check

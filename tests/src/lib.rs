@@ -11,6 +11,8 @@
 //! | [`broker`], [`fleet`], [`monitor`], [`gateway`] | the parties |
 //! | [`ward`] | all of them, set up |
 //! | [`client`] | one MQTT client that does what a test tells it |
+//! | [`proxy`] | a bad network between clients and a broker |
+//! | [`stranger`] | somebody without a certificate |
 //! | [`impostor`] | something on the port of the broker that is none |
 //! | [`forgery`] | bundles that no gateway may take |
 //! | [`series`] | what the archive holds, sample by sample |
@@ -29,8 +31,10 @@ pub mod oximeter;
 pub mod port;
 pub mod profile;
 pub mod program;
+pub mod proxy;
 pub mod recording;
 pub mod seed;
 pub mod series;
+pub mod stranger;
 pub mod wait;
 pub mod ward;

@@ -117,7 +117,7 @@ impl SessionError {
 
 /// What to do, for the failures of a handshake that people meet most.
 fn remedy(words: &str) -> &'static str {
-    const REMEDIES: [(&str, &str); 14] = [
+    const REMEDIES: [(&str, &str); 15] = [
         (
             "failed to lookup address",
             " (the broker's name cannot be resolved: check the name and the DNS of this machine)",
@@ -154,6 +154,10 @@ fn remedy(words: &str) -> &'static str {
         (
             "alert: CertificateExpired",
             " (the broker refuses this certificate as expired: renew it)",
+        ),
+        (
+            "alert: CertificateRevoked",
+            " (the broker's revocation list names this certificate: it needs a new one)",
         ),
         (
             "alert: CertificateRequired",

@@ -85,7 +85,9 @@ impl Events {
     /// Drives the connection one step further.
     pub(super) async fn next(&mut self) -> Result<Heard, SessionError> {
         match self.0.poll().await.map_err(|error| explain(&error))? {
-            Event::Incoming(Packet::Publish(message)) => Ok(Heard::Message(incoming(message))),
+            Event::Incoming(Packet::Publish(message)) => {
+                Ok(Heard::Message(Box::new(incoming(message))))
+            }
             Event::Incoming(Packet::PubAck(_)) => Ok(Heard::Acknowledgement),
             _ => Ok(Heard::Nothing),
         }
