@@ -1,6 +1,6 @@
 # Thin on purpose: what needs more than a line is a script in scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-brokers chaos cross-test lint bench cross clean-demo
+.PHONY: help demo test test-brokers chaos loss cross-test lint bench cross clean-demo
 
 help: ## say what the targets do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -25,6 +25,9 @@ test-brokers: ## everything arrives once through RabbitMQ, rumqttd and a cluster
 chaos: ## faults of network, broker, monitor and agent at random, until told to stop
 	cargo build --workspace --all-features --bins
 	cargo test --workspace --all-features --test chaos -- --ignored --nocapture until_told_to_stop
+
+loss: ## what MQTT clients lose under our ledger, through hundreds of faults
+	cargo test --workspace --all-features --test loss -- --ignored --nocapture
 
 lint: ## rustfmt, clippy, rustdoc, cargo-deny; none may complain
 	cargo fmt --all --check

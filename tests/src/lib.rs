@@ -14,6 +14,7 @@
 //! | [`proxy`] | a bad network between clients and a broker |
 //! | [`stranger`] | somebody without a certificate |
 //! | [`impostor`] | something on the port of the broker that is none |
+//! | [`loss`] | MQTT clients under the publisher's ledger |
 //! | [`forgery`] | bundles that no gateway may take |
 //! | [`series`] | what the archive holds, sample by sample |
 //! | [`profile`], [`recording`], [`oximeter`] | what gateways measure |
@@ -26,6 +27,7 @@ pub mod folder;
 pub mod forgery;
 pub mod gateway;
 pub mod impostor;
+pub mod loss;
 pub mod monitor;
 pub mod oximeter;
 pub mod port;

@@ -26,6 +26,10 @@ pub struct Weather {
     pub bandwidth: Option<u64>,
     /// Nothing goes through, and nothing is lost.
     pub stalled: bool,
+    /// Nothing comes back from the broker, and nothing is lost.
+    pub withheld: bool,
+    /// Whoever connects is sent away at once.
+    pub closed: bool,
 }
 
 /// A network. It goes away when it is dropped.
@@ -143,7 +147,8 @@ impl Shared {
             }
             self.accepted.fetch_add(1, Ordering::SeqCst);
             // Without a broker the connection is taken and closed, as a load balancer does.
-            let mut brokers = self.brokers.iter();
+            let closed = hold(&self.weather).closed;
+            let mut brokers = self.brokers.iter().filter(|_| !closed);
             let Some(broker) =
                 brokers.find_map(|port| TcpStream::connect(("127.0.0.1", *port)).ok())
             else {
@@ -182,7 +187,7 @@ impl Shared {
                 Ok(count) if count > 0 => count,
                 _ => break,
             };
-            self.weather_takes(count);
+            self.weather_takes(count, up);
             if connection.frozen.load(Ordering::SeqCst) {
                 return;
             }
@@ -228,7 +233,7 @@ impl Shared {
         usize::try_from(passes).expect("not negative")
     }
 
-    fn weather_takes(&self, bytes: usize) {
+    fn weather_takes(&self, bytes: usize, up: bool) {
         let weather = *hold(&self.weather);
         let jitter = u64::try_from(weather.jitter.as_micros()).unwrap_or(u64::MAX);
         let drawn = self
@@ -242,7 +247,8 @@ impl Shared {
             takes += Duration::from_micros(bytes * 1_000_000 / bandwidth.max(1));
         }
         thread::sleep(takes);
-        while hold(&self.weather).stalled && !self.gone.load(Ordering::SeqCst) {
+        let holds_back = |weather: Weather| weather.stalled || (weather.withheld && !up);
+        while holds_back(*hold(&self.weather)) && !self.gone.load(Ordering::SeqCst) {
             thread::sleep(GLANCE);
         }
     }

@@ -132,7 +132,7 @@ fn strike(fault: Fault, seed: &mut Seed, ward: &mut Ward, gateway: &mut Gateway,
                 latency: seed.moment(Duration::from_millis(20)),
                 jitter: Duration::from_millis(1 + seed.below(20)),
                 bandwidth: Some(50_000 + seed.below(200_000)),
-                stalled: false,
+                ..Weather::default()
             });
             gateway.until_more_is_recorded();
             thread::sleep(seed.moment(Duration::from_secs(2)));

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 
-use super::{Kind, program, template};
+use super::{Kind, template};
 
 /// Eclipse Mosquitto, <https://mosquitto.org>.
 #[derive(Debug)]
@@ -31,15 +31,22 @@ impl Kind for Mosquitto {
     }
 
     fn commands(&self, folder: &Path) -> Vec<(&'static str, Command)> {
-        let install = "apt-get install --no-install-recommends mosquitto";
-        let mut command = Command::new(program("mosquitto", install));
+        let mut command = program();
         command.arg("-c").arg(folder.join("mosquitto.conf"));
         vec![("mosquitto", command)]
     }
 }
 
+/// The program, ready for arguments.
+#[must_use]
+pub fn program() -> Command {
+    let install = "apt-get install --no-install-recommends mosquitto";
+    Command::new(super::program("mosquitto", install))
+}
+
 /// The name of the user who owns a folder; mosquitto takes no numbers.
-fn user_of(folder: &Path) -> String {
+#[must_use]
+pub fn user_of(folder: &Path) -> String {
     let id = fs::metadata(folder)
         .expect("the folder is there")
         .uid()
