@@ -2,6 +2,7 @@
 //! acknowledged sent again. For the table of `make loss`.
 
 mod old;
+pub mod scripted;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
@@ -71,6 +72,13 @@ impl Ledger {
         !self.book().open.contains(&number)
     }
 
+    /// Only so many are published.
+    pub fn finish_at(&self, count: u64) {
+        let mut book = self.book();
+        book.open.extend(0..count);
+        (book.next, book.last) = (count, true);
+    }
+
     /// Nothing new is published any more; what is open still is.
     pub fn finish(&self) {
         self.book().last = true;
@@ -119,9 +127,20 @@ impl Turn {
     }
 }
 
-/// Publishes through `port` until the ledger is finished and everything in it is acknowledged.
+/// How clients connect.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner {
+    /// Where to.
+    pub port: u16,
+    /// Whether the broker forgets the session.
+    pub clean: bool,
+    /// Publications on their way at once.
+    pub window: u16,
+}
+
+/// Publishes until the ledger is finished and everything in it is acknowledged.
 #[must_use]
-pub fn publish(line: Line, identity: Identity, port: u16, ledger: &Ledger) -> JoinHandle<()> {
+pub fn publish(line: Line, identity: Identity, manner: Manner, ledger: &Ledger) -> JoinHandle<()> {
     let ledger = ledger.clone();
     thread::spawn(move || {
         runtime().block_on(async {
@@ -131,9 +150,13 @@ pub fn publish(line: Line, identity: Identity, port: u16, ledger: &Ledger) -> Jo
                     return;
                 }
                 match line {
-                    Line::Old(Version::V311) => old::serve(old::V311::new(port), &mut turn).await,
-                    Line::Old(Version::V5) => old::serve(old::V5::new(port), &mut turn).await,
-                    Line::Ours(version) => ours(version, &identity, port, &mut turn).await,
+                    Line::Old(Version::V311) => {
+                        old::serve(old::V311::new(manner), manner.window, &mut turn).await
+                    }
+                    Line::Old(Version::V5) => {
+                        old::serve(old::V5::new(manner), manner.window, &mut turn).await
+                    }
+                    Line::Ours(version) => ours(version, &identity, manner, &mut turn).await,
                 }
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
@@ -141,15 +164,15 @@ pub fn publish(line: Line, identity: Identity, port: u16, ledger: &Ledger) -> Jo
     })
 }
 
-async fn ours(version: Version, identity: &Identity, port: u16, turn: &mut Turn) {
+async fn ours(version: Version, identity: &Identity, manner: Manner, turn: &mut Turn) {
     let options = Options {
         version,
         host: "localhost".to_owned(),
-        port,
+        port: manner.port,
         client_id: "gw-1".to_owned(),
         keep_alive: Duration::from_secs(5),
-        clean: true,
-        in_flight: WINDOW,
+        clean: manner.clean,
+        in_flight: manner.window,
         will: None,
     };
     let Ok(mut session) = Session::open(identity, options).await else {
@@ -157,7 +180,7 @@ async fn ours(version: Version, identity: &Identity, port: u16, turn: &mut Turn)
     };
     let mut on_their_way = JoinSet::new();
     loop {
-        while on_their_way.len() < usize::from(WINDOW)
+        while on_their_way.len() < usize::from(manner.window)
             && let Some(number) = turn.next()
         {
             let publication = Publication {
@@ -197,5 +220,3 @@ fn runtime() -> Runtime {
 }
 
 const TOPIC: &str = "wardlink/loss";
-/// Publications on their way at once, as the lab had it.
-const WINDOW: u16 = 100;

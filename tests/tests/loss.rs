@@ -17,7 +17,9 @@ use wardlink_link::session::Version;
 use wardlink_tests::broker::{Broker, Kind};
 use wardlink_tests::fleet::{self, Fleet, install};
 use wardlink_tests::folder::Folder;
-use wardlink_tests::loss::{Ledger, Line, Verifier, publish};
+use wardlink_tests::impostor::tls_of;
+use wardlink_tests::loss::scripted::Scripted;
+use wardlink_tests::loss::{Ledger, Line, Manner, Verifier, publish};
 use wardlink_tests::port::Port;
 use wardlink_tests::proxy::{Proxy, Weather};
 use wardlink_tests::seed::Seed;
@@ -68,6 +70,28 @@ fn no_client_loses_anything_under_our_ledger() {
     assert!(held, "something was lost");
 }
 
+#[test]
+fn a_broker_that_acknowledges_out_of_order_and_resumes_the_session_gets_everything() {
+    let folder = Folder::new();
+    let fleet = Fleet::init(folder.join("fleet"));
+    for line in [Line::Old(Version::V311), Line::Ours(Version::V311)] {
+        let tls = matches!(line, Line::Ours(_)).then(|| tls_of(&fleet.join("broker")));
+        let broker = Scripted::start(tls);
+        let ledger = Ledger::default();
+        ledger.finish_at(50);
+        let manner = Manner {
+            port: broker.port(),
+            clean: false,
+            window: 10,
+        };
+        let publisher = publish(line, identity(&folder, &fleet), manner, &ledger);
+        wait::until(format!("{line}: all is acknowledged"), || {
+            publisher.is_finished().then_some(())
+        });
+        assert_eq!((ledger.acknowledged(), broker.seen()), (50, 50), "{line}");
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 enum Fault {
     Cut,
@@ -112,7 +136,12 @@ fn run(line: Line, fault: Fault, count: u32, seed: &mut Seed) -> Row {
     let network = Proxy::before(&[door]);
     let verifier = Verifier::start(plain_port);
     let ledger = Ledger::default();
-    let publisher = publish(line, identity(&folder, &fleet), network.port(), &ledger);
+    let manner = Manner {
+        port: network.port(),
+        clean: true,
+        window: 100,
+    };
+    let publisher = publish(line, identity(&folder, &fleet), manner, &ledger);
     let acknowledged = || ledger.acknowledged();
     for _ in 0..count {
         let before = acknowledged();

@@ -10,7 +10,7 @@ use rumqttc::v5;
 use rumqttc_0_25 as rumqttc;
 use tokio::time::timeout;
 
-use super::{TOPIC, Turn, WINDOW, payload, runtime};
+use super::{Manner, TOPIC, Turn, payload, runtime};
 use crate::wait;
 
 /// What a step of the client says of publications.
@@ -32,10 +32,10 @@ pub(super) trait Client {
 
 /// Publishes under the ledger until the connection ends. The client says neither which packet id a
 /// publication gets nor when it is acknowledged, so numbers wait in a queue until one is seen going out.
-pub(super) async fn serve(mut client: impl Client, turn: &mut Turn) {
+pub(super) async fn serve(mut client: impl Client, window: u16, turn: &mut Turn) {
     let (mut queued, mut sent) = (VecDeque::new(), HashMap::new());
     loop {
-        while queued.len() + sent.len() < usize::from(WINDOW)
+        while queued.len() + sent.len() < usize::from(window)
             && let Some(number) = turn.next()
         {
             client.publish(number);
@@ -77,11 +77,12 @@ pub(super) async fn serve(mut client: impl Client, turn: &mut Turn) {
 pub(super) struct V311(rumqttc::AsyncClient, rumqttc::EventLoop);
 
 impl V311 {
-    pub(super) fn new(port: u16) -> Self {
-        let mut options = rumqttc::MqttOptions::new("gw-1", "127.0.0.1", port);
+    pub(super) fn new(manner: Manner) -> Self {
+        let mut options = rumqttc::MqttOptions::new("gw-1", "127.0.0.1", manner.port);
         options.set_keep_alive(Duration::from_secs(5));
-        options.set_inflight(WINDOW);
-        let (client, events) = rumqttc::AsyncClient::new(options, usize::from(WINDOW));
+        options.set_clean_session(manner.clean);
+        options.set_inflight(manner.window);
+        let (client, events) = rumqttc::AsyncClient::new(options, usize::from(manner.window));
         Self(client, events)
     }
 }
@@ -113,11 +114,12 @@ impl Client for V311 {
 pub(super) struct V5(v5::AsyncClient, v5::EventLoop);
 
 impl V5 {
-    pub(super) fn new(port: u16) -> Self {
-        let mut options = v5::MqttOptions::new("gw-1", "127.0.0.1", port);
+    pub(super) fn new(manner: Manner) -> Self {
+        let mut options = v5::MqttOptions::new("gw-1", "127.0.0.1", manner.port);
         options.set_keep_alive(Duration::from_secs(5));
-        options.set_outgoing_inflight_upper_limit(WINDOW);
-        let (client, events) = v5::AsyncClient::new(options, usize::from(WINDOW));
+        options.set_clean_start(manner.clean);
+        options.set_outgoing_inflight_upper_limit(manner.window);
+        let (client, events) = v5::AsyncClient::new(options, usize::from(manner.window));
         Self(client, events)
     }
 }
