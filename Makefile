@@ -1,6 +1,6 @@
 # Thin on purpose: what needs more than a line is a script in scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-brokers chaos loss cross-test lint bench cross clean-demo
+.PHONY: help demo test test-brokers chaos loss cross-test soak lint bench cross deb test-deb clean-demo
 
 help: ## say what the targets do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -29,6 +29,9 @@ chaos: ## faults of network, broker, monitor and agent at random, until told to 
 loss: ## what MQTT clients lose under our ledger, through hundreds of faults
 	cargo test --workspace --all-features --test loss -- --ignored --nocapture
 
+soak: ## power cuts and failing media against the store's model, until stopped
+	cargo test -p wardlink-agent --all-features --lib -- --ignored --exact store::tests::powercut::soak --nocapture
+
 lint: ## rustfmt, clippy, rustdoc, cargo-deny; none may complain
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
@@ -38,8 +41,14 @@ lint: ## rustfmt, clippy, rustdoc, cargo-deny; none may complain
 bench: ## measure encode, seal, append and the peers
 	cargo bench --profile fast --workspace --all-features --bench '*'
 
-cross: ## build the agent for aarch64 Linux and check its size
-	scripts/cross.sh build
+cross: ## build the agent for aarch64 and armv7 Linux and check its size
+	scripts/cross.sh build $(ARGS)
+
+deb: ## pack the agent for Debian, arm64 and armhf
+	scripts/deb.sh $(ARGS)
+
+test-deb: ## try install, upgrade, removal and purge of the package; rate the unit (root)
+	scripts/test-deb.sh
 
 clean-demo: ## remove what the demo left
 	rm -rf demo-out .wardlink

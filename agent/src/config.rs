@@ -15,9 +15,10 @@ use wardlink_wire::document::{Faults, Section};
 use wardlink_wire::id::GatewayId;
 use wardlink_wire::message::PayloadKey;
 use wardlink_wire::profile::Profile;
+use wardlink_wire::root::Trust;
 use wardlink_wire::signature::VerifyingKey;
 
-use crate::store::StoreKey;
+use crate::store::{EngineKind, KeyProvider};
 
 /// Everything the agent has to know that no fleet may change.
 #[derive(Debug)]
@@ -28,8 +29,8 @@ pub struct Settings {
     pub broker: Broker,
     /// The monitor whose receipts count.
     pub monitor: Monitor,
-    /// The operators whose bundles count.
-    pub operators: Vec<VerifyingKey>,
+    /// The operators whose bundles count, until they change themselves.
+    pub operators: Trust,
     /// Where records are kept until they are delivered.
     pub store: Store,
     /// The profile to begin with, and where applied ones are kept.
@@ -53,6 +54,8 @@ pub struct Broker {
     pub keep_alive: Duration,
     /// Most messages on their way at once.
     pub in_flight: u16,
+    /// Most bytes a second, where the link is paid by the byte.
+    pub rate: Option<u32>,
 }
 
 /// The monitor.
@@ -80,8 +83,10 @@ pub enum Delivery {
 pub struct Store {
     /// Its directory.
     pub path: PathBuf,
-    /// The key that wraps its data keys.
-    pub key: StoreKey,
+    /// How it keeps its bytes.
+    pub engine: EngineKind,
+    /// Where the key that wraps its data keys comes from.
+    pub key: Box<dyn KeyProvider>,
     /// The most it may take, bytes.
     pub budget: u64,
 }
@@ -122,7 +127,7 @@ impl Settings {
             monitor(section, folder, faults)
         });
         let operators = part(&mut root, "operators", faults, |section, faults| {
-            Some(files::verifying_keys(section, "keys", folder, faults))
+            operators(section, folder, faults)
         });
         let store = part(&mut root, "store", faults, |section, faults| {
             store(section, folder, faults)
@@ -182,6 +187,7 @@ fn broker(
         faults,
     );
     let in_flight = section.integer("in_flight", 1..=1000, faults).unwrap_or(32);
+    let rate = section.integer("rate", 512..=1 << 30, faults);
     let files = identity::Files {
         ca: ca?,
         certificate: certificate?,
@@ -196,6 +202,7 @@ fn broker(
         files,
         keep_alive: keep_alive.unwrap_or(Duration::from_secs(30)),
         in_flight: u16::try_from(in_flight).ok()?,
+        rate: rate.and_then(|rate| u32::try_from(rate).ok()),
     })
 }
 
@@ -220,15 +227,48 @@ fn monitor(section: &mut Section, folder: &Path, faults: &mut Faults) -> Option<
     })
 }
 
+/// A signed root document, or the keys of root 1 themselves.
+fn operators(section: &mut Section, folder: &Path, faults: &mut Faults) -> Option<Trust> {
+    if section.has("root") {
+        let unused = ["keys", "threshold"].map(|key| section.has(key));
+        if unused.contains(&true) {
+            let hint = "either the signed root document, or keys and threshold";
+            faults.note_with_hint(
+                section.path("root"),
+                "said twice who the operators are",
+                hint,
+            );
+        }
+        let file = files::path(section, "root", folder, faults)?;
+        return files::root(section.path("root"), &file, faults);
+    }
+    let keys = files::verifying_keys(section, "keys", folder, faults);
+    let threshold = section.integer("threshold", 1..=16, faults).unwrap_or(1);
+    let place = section.path("keys");
+    if faults.iter().any(|fault| fault.path == place) {
+        return None;
+    }
+    match Trust::pinned(keys, u16::try_from(threshold).ok()?, FIRST_ROOT) {
+        Ok(trust) => Some(trust),
+        Err(error) => {
+            let hint = "the public keys of the operators, and how many of them have to sign";
+            faults.note_with_hint(place, error.to_string(), hint);
+            None
+        }
+    }
+}
+
 fn store(section: &mut Section, folder: &Path, faults: &mut Faults) -> Option<Store> {
     let path = files::path(section, "path", folder, faults);
     let budget_mib = section
         .integer("budget_mib", 16..=1 << 20, faults)
         .unwrap_or(512);
+    let engine = section.choice("engine", &EngineKind::WORDS, faults);
     let key = files::store_key(section, folder, faults);
     Some(Store {
         path: path?,
-        key: StoreKey::from_bytes(*key?),
+        engine: engine.unwrap_or(EngineKind::Log),
+        key: key?,
         budget: u64::try_from(budget_mib).ok()? << 20,
     })
 }
@@ -243,6 +283,8 @@ fn profile(section: &mut Section, folder: &Path, faults: &mut Faults) -> Option<
     })
 }
 
+/// What the keys of the local file count as.
+const FIRST_ROOT: u64 = 1;
 const DELIVERIES: [(&str, Delivery); 2] = [
     ("end-to-end", Delivery::EndToEnd),
     ("broker", Delivery::Broker),

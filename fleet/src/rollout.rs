@@ -16,12 +16,12 @@ use counter::CounterError;
 use exchange::ExchangeError;
 use wardlink_link::file::{self, FileError};
 use wardlink_link::identity::{Identity, IdentityError};
-use wardlink_wire::SCHEMA;
-use wardlink_wire::bundle::{Bundle, BundleError, Manifest, Target};
+use wardlink_wire::bundle::{self, Bundle, BundleError, Manifest, Parcel, Trial, Version};
 use wardlink_wire::document::Faults;
 use wardlink_wire::id::GatewayId;
 use wardlink_wire::profile::Profile;
 use wardlink_wire::receipt::SignError;
+use wardlink_wire::root::{RootError, Trust};
 use wardlink_wire::state::Outcome;
 
 use crate::broker_address::BrokerAddress;
@@ -61,6 +61,20 @@ pub struct SignArguments {
     /// How long gateways take it
     #[arg(long, value_name = "TIME", default_value = "7d", value_parser = humantime::parse_duration)]
     pub valid: Duration,
+    /// How it has to prove itself
+    #[command(flatten)]
+    pub trial: TrialArguments,
+}
+
+/// How a profile has to prove itself on the gateway.
+#[derive(Debug, Clone, Args)]
+pub struct TrialArguments {
+    /// The gateway confirms it no earlier, seconds after it was applied
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub soak: u32,
+    /// The gateway rolls it back if it is not healthy by then, seconds after it was applied
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    pub deadline: u32,
 }
 
 /// What `wardlink profile push` is told.
@@ -85,6 +99,9 @@ pub struct PushArguments {
     /// How long gateways take it
     #[arg(long, value_name = "TIME", default_value = "7d", value_parser = humantime::parse_duration)]
     pub valid: Duration,
+    /// How it has to prove itself
+    #[command(flatten)]
+    pub trial: TrialArguments,
     /// How long to wait for the gateway's answer
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
     pub wait: Duration,
@@ -124,7 +141,12 @@ fn check(path: &Path, out: &mut dyn Write) -> Result<Option<Exit>, RolloutError>
 
 fn sign(arguments: &SignArguments, out: &mut dyn Write) -> Result<Option<Exit>, RolloutError> {
     let fleet = FleetDirectory::at(&arguments.fleet);
-    let bundle = signed(&fleet, &arguments.gateway, &arguments.file, arguments.valid)?;
+    let bundle = signed(
+        &fleet,
+        &arguments.gateway,
+        &arguments.file,
+        (arguments.valid, &arguments.trial),
+    )?;
     file::write(&arguments.out, &bundle.bytes)?;
     writeln!(
         out,
@@ -152,7 +174,12 @@ async fn push(
     let bytes = match (&arguments.bundle, &arguments.file) {
         (Some(bundle), _) => file::read(bundle)?,
         (None, Some(profile)) => {
-            let bundle = signed(&fleet, gateway, profile, arguments.valid)?;
+            let bundle = signed(
+                &fleet,
+                gateway,
+                profile,
+                (arguments.valid, &arguments.trial),
+            )?;
             writeln!(out, "signed version {} for {gateway}", bundle.version)?;
             bundle.bytes
         }
@@ -171,9 +198,18 @@ async fn push(
         .version
         .map_or_else(|| "unknown".to_owned(), |version| version.to_string());
     match answer.outcome {
-        Outcome::Applied => {
+        Outcome::Applied | Outcome::Confirmed => {
             writeln!(out, "applied version {version}")?;
             Ok(None)
+        }
+        Outcome::Staged | Outcome::OnTrial => {
+            writeln!(out, "version {version} has not proven itself yet")?;
+            Ok(Some(Exit::NoAnswer))
+        }
+        Outcome::RolledBack => {
+            let reason = answer.reason.escape_debug();
+            writeln!(out, "rolled back: {reason}")?;
+            Ok(Some(Exit::Failed))
         }
         Outcome::Refused => {
             writeln!(out, "refused: {}", answer.reason.escape_debug())?;
@@ -193,31 +229,43 @@ fn signed(
     fleet: &FleetDirectory,
     gateway: &GatewayId,
     path: &Path,
-    valid: Duration,
+    (valid, trial): (Duration, &TrialArguments),
 ) -> Result<Signed, RolloutError> {
     let (profile, _) = read_profile(path)?;
     let settings = fleet.settings();
     settings.map(drop)?;
     let key = file::read_signing_key(&fleet.operator().join("operator.key"))?;
+    let trust = Trust::pinned(vec![key.verifying_key()], 1, FIRST_ROOT)?;
     let issued = clock::now_seconds();
     let expires = i64::try_from(valid.as_secs())
         .ok()
         .and_then(|valid| issued.checked_add(valid));
     let mut manifest = Manifest {
-        schema: SCHEMA,
-        version: u64::MAX,
-        target: Target::Gateway(gateway.clone()),
+        schema: bundle::SCHEMA,
+        gateway: gateway.clone(),
+        version: Version {
+            root: FIRST_ROOT,
+            number: u64::MAX,
+        },
         issued,
+        not_before: issued,
         expires: expires.ok_or(RolloutError::TooLong)?,
+        stale: None,
+        trial: Trial {
+            soak: trial.soak,
+            deadline: trial.deadline,
+        },
+        rollout: None,
         profile,
     };
-    let operators = [key.verifying_key()];
     // What a gateway could not take, for its size, must not use up a version: tried with the longest one.
-    Bundle::verify(&manifest.sign(&key)?, &operators)?;
-    manifest.version = counter::draw(&fleet.versions(), gateway)?;
+    Bundle::verify(&manifest.sign(&[&key])?, &trust)?;
+    manifest.version.number = counter::draw(&fleet.versions(), gateway)?;
     Ok(Signed {
-        bytes: manifest.sign(&key)?,
-        version: manifest.version,
+        bytes: Parcel::of(manifest.sign(&[&key])?)
+            .encode()
+            .map_err(SignError::from)?,
+        version: manifest.version.number,
         expires: manifest.expires,
     })
 }
@@ -269,6 +317,9 @@ pub enum RolloutError {
     /// What no gateway would take.
     #[error("no gateway would take it: {0}")]
     Bundle(#[from] BundleError),
+    /// The operators.
+    #[error("operators: {0}")]
+    Root(#[from] RootError),
     /// The version.
     #[error(transparent)]
     Counter(#[from] CounterError),
@@ -291,11 +342,15 @@ impl Verdict for RolloutError {
             | Self::File(_)
             | Self::Identity(_)
             | Self::Bundle(_)
+            | Self::Root(_)
             | Self::Counter(CounterError::Damaged(_)) => Exit::BadInput,
             Self::Sign(_) | Self::Counter(_) | Self::Exchange(_) | Self::Report(_) => Exit::Failed,
         }
     }
 }
+
+/// The root that gateways are enrolled with.
+const FIRST_ROOT: u64 = 1;
 
 const SIGN_EXAMPLES: &str = "\
 Example:

@@ -11,10 +11,11 @@ use std::process::{Command, Output};
 use wardlink::archive::Archive;
 use wardlink_link::file;
 use wardlink_link::identity::{Files, Identity};
-use wardlink_wire::bundle::{Bundle, Target};
+use wardlink_wire::bundle::{Bundle, Parcel};
 use wardlink_wire::id::GatewayId;
 use wardlink_wire::message::{PayloadKey, PayloadMasterKey};
 use wardlink_wire::profile::Profile;
+use wardlink_wire::root::Trust;
 
 struct Ward(tempfile::TempDir);
 
@@ -254,11 +255,16 @@ fn versions_of_signed_profiles_rise_and_the_bundle_is_for_one_gateway() {
             "1h",
         ]);
         let bytes = fs::read(ward.path(&out)).unwrap();
-        let bundle = Bundle::verify(&bytes, std::slice::from_ref(&key)).unwrap();
+        let bundle = Parcel::decode(&bytes).unwrap().bundle.unwrap();
+        let trust = Trust::pinned(vec![key.clone()], 1, 1).unwrap();
+        let bundle = Bundle::verify(&bundle, &trust).unwrap();
         let manifest = bundle.manifest();
-        assert_eq!(manifest.version, version);
+        assert_eq!(
+            (manifest.version.root, manifest.version.number),
+            (1, version)
+        );
         assert_eq!(manifest.expires - manifest.issued, 3600);
-        assert_eq!(manifest.target, Target::Gateway(gateway.clone()));
+        assert_eq!(manifest.gateway, gateway);
         assert_eq!(
             manifest.profile,
             fs::read_to_string(ward.path(profile)).unwrap()

@@ -8,10 +8,12 @@ use wardlink_link::identity::{Files, Identity};
 use wardlink_wire::document::{Faults, Section};
 use wardlink_wire::id::GatewayId;
 use wardlink_wire::profile::Profile;
+use wardlink_wire::root::Trust;
 use wardlink_wire::signature::VerifyingKey;
 use zeroize::Zeroizing;
 
 use crate::clock;
+use crate::store::{Credential, KeyFile, KeyProvider};
 
 /// The text of a configuration file.
 pub(super) fn text(path: &Path) -> Result<String, Faults> {
@@ -62,6 +64,15 @@ pub(super) fn verifying_keys(
     keys
 }
 
+/// The root document that a gateway was enrolled with.
+pub(super) fn root(place: String, path: &Path, faults: &mut Faults) -> Option<Trust> {
+    let read = match file::read(path) {
+        Ok(bytes) => Trust::first(&bytes).map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    read.map_err(|problem| faults.note(place, problem)).ok()
+}
+
 /// A symmetric key in a required private file.
 pub(super) fn symmetric_key(
     section: &mut Section,
@@ -79,24 +90,25 @@ pub(super) fn symmetric_key(
     }
 }
 
-/// The store key: a systemd credential if there is one, else the file that is named.
+/// Where the store key comes from: a systemd credential if there is one, else the file that is named. It is
+/// looked at, so that a fault is reported with all others.
 pub(super) fn store_key(
     section: &mut Section,
     folder: &Path,
     faults: &mut Faults,
-) -> Option<Zeroizing<[u8; 32]>> {
-    let credential = std::env::var_os("CREDENTIALS_DIRECTORY")
-        .map(|folder| Path::new(&folder).join(CREDENTIAL))
-        .filter(|path| path.exists());
-    let Some(credential) = credential else {
-        return symmetric_key(section, "key", folder, faults);
+) -> Option<Box<dyn KeyProvider>> {
+    let provider: Box<dyn KeyProvider> = match Credential::find(CREDENTIAL) {
+        Some(credential) => {
+            let unused = section.text("key", faults);
+            tracing::debug!(?credential, ?unused, "store key from a systemd credential");
+            Box::new(credential)
+        }
+        None => Box::new(KeyFile::at(path(section, "key", folder, faults)?)),
     };
-    let unused = section.text("key", faults);
-    tracing::debug!(credential = %credential.display(), ?unused, "store key from a systemd credential");
-    match file::read_key(&credential) {
-        Ok(found) => Some(found),
+    match provider.keys() {
+        Ok(_) => Some(provider),
         Err(error) => {
-            note(section.path("key"), &error, faults);
+            faults.note(section.path("key"), error.to_string());
             None
         }
     }

@@ -193,6 +193,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_name_that_does_not_resolve_is_said_with_the_remedy() {
+        let error = std::io::Error::other(
+            "failed to lookup address information: Name or service not known",
+        );
+        let said = SessionError::broken(&error).to_string();
+        assert!(said.contains("check the name and the DNS"), "{said}");
+    }
+
+    #[test]
     fn only_refusals_that_a_person_must_lift_make_a_client_wait_long() {
         let pause = |kind| SessionError::refused("no", kind).pause();
         assert!(pause(RefusalKind::Party) > pause(RefusalKind::Busy));

@@ -162,3 +162,24 @@ fn explain(error: &ConnectionError) -> SessionError {
         other => SessionError::broken(other),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_whether_waiting_helps() {
+        for (code, kind) in [
+            (ConnectReturnCode::NotAuthorized, RefusalKind::Party),
+            (ConnectReturnCode::BadClientId, RefusalKind::Party),
+            (ConnectReturnCode::ServiceUnavailable, RefusalKind::Busy),
+            (
+                ConnectReturnCode::RefusedProtocolVersion,
+                RefusalKind::Protocol,
+            ),
+        ] {
+            let said = explain(&ConnectionError::ConnectionRefused(code));
+            assert_eq!(said, SessionError::refused(format!("{code:?}"), kind));
+        }
+    }
+}
