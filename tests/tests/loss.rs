@@ -149,35 +149,7 @@ fn run(line: Line, fault: Fault, count: u32, seed: &mut Seed) -> Row {
             (acknowledged() > before + PROGRESS).then_some(())
         });
         thread::sleep(seed.moment(Duration::from_millis(40)));
-        match fault {
-            Fault::Cut => network.cut(),
-            Fault::Withheld => {
-                network.weather(Weather {
-                    withheld: true,
-                    ..Weather::default()
-                });
-                thread::sleep(Duration::from_millis(30));
-                network.cut();
-                network.weather(Weather::default());
-            }
-            Fault::Kill | Fault::Terminate => {
-                network.weather(Weather {
-                    closed: true,
-                    ..Weather::default()
-                });
-                let subscriptions = verifier.subscriptions();
-                if matches!(fault, Fault::Kill) {
-                    broker.kill();
-                } else {
-                    broker.stop();
-                }
-                broker.come_back();
-                wait::until("the verifier listens", || {
-                    (verifier.subscriptions() > subscriptions).then_some(())
-                });
-                network.weather(Weather::default());
-            }
-        }
+        strike(fault, &mut broker, &network, &verifier);
     }
     ledger.finish();
     // Not for ever: a client that wedges has lost what is open.
@@ -203,6 +175,39 @@ fn run(line: Line, fault: Fault, count: u32, seed: &mut Seed) -> Row {
         twice: (0..published)
             .filter(|number| times(&seen, *number) > 1)
             .count(),
+    }
+}
+
+/// Makes one fault; the broker is there again afterwards, with the verifier listening.
+fn strike(fault: Fault, broker: &mut Broker, network: &Proxy, verifier: &Verifier) {
+    match fault {
+        Fault::Cut => network.cut(),
+        Fault::Withheld => {
+            network.weather(Weather {
+                withheld: true,
+                ..Weather::default()
+            });
+            thread::sleep(Duration::from_millis(30));
+            network.cut();
+            network.weather(Weather::default());
+        }
+        Fault::Kill | Fault::Terminate => {
+            network.weather(Weather {
+                closed: true,
+                ..Weather::default()
+            });
+            let subscriptions = verifier.subscriptions();
+            if matches!(fault, Fault::Kill) {
+                broker.kill();
+            } else {
+                broker.stop();
+            }
+            broker.come_back();
+            wait::until("the verifier listens", || {
+                (verifier.subscriptions() > subscriptions).then_some(())
+            });
+            network.weather(Weather::default());
+        }
     }
 }
 
