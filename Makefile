@@ -1,6 +1,6 @@
 # Thin on purpose: what needs more than a line is a script in scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test cross-test test-firmware soak lint bench cross deb test-deb clean-demo fuzz
+.PHONY: help demo test cross-test test-firmware soak lint bench cross deb test-deb clean-demo fuzz test-brokers chaos loss
 
 help: ## say what the targets do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -19,8 +19,20 @@ test: ## run every test: unit, property, end to end with real brokers, and on em
 cross-test: ## run the tests of wire and store built for aarch64, under qemu-user
 	scripts/cross.sh test
 
+<<<<<<< HEAD
 test-firmware: ## build the sensor board's firmware, run it under QEMU and read it
 	scripts/firmware.sh test
+=======
+test-brokers: ## everything arrives once through RabbitMQ, rumqttd and a cluster of NATS servers
+	scripts/brokers.sh
+
+chaos: ## faults of network, broker, monitor and agent at random, until told to stop
+	cargo build --workspace --all-features --bins
+	cargo test --workspace --all-features --test chaos -- --ignored --nocapture until_told_to_stop
+
+loss: ## what MQTT clients lose under our ledger, through hundreds of faults
+	cargo test --workspace --all-features --test loss -- --ignored --nocapture
+>>>>>>> brokers
 
 soak: ## power cuts and failing media against the store's model, until stopped
 	cargo test -p wardlink-agent --all-features --lib -- --ignored --exact store::tests::powercut::soak --nocapture

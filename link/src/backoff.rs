@@ -119,6 +119,27 @@ mod tests {
         );
     }
 
+    #[tokio::test]
+    async fn a_network_that_comes_up_cuts_a_long_delay_short() {
+        let folder = tempfile::tempdir().unwrap();
+        let week = Duration::from_secs(7 * 86_400);
+        let mut backoff = Backoff {
+            least: Duration::from_millis(1),
+            most: week,
+            ceiling: week,
+            roads: Some(Roads::of(folder.path())),
+        };
+        let plug = async {
+            let interface = folder.path().join("sys/class/net/eth0");
+            std::fs::create_dir_all(&interface).unwrap();
+            std::fs::write(interface.join("operstate"), "up").unwrap();
+        };
+        let woken = async { tokio::join!(backoff.wait(Duration::ZERO), plug) };
+        tokio::time::timeout(Duration::from_secs(60), woken)
+            .await
+            .expect("it sat the delay out");
+    }
+
     #[test]
     fn ten_thousand_clients_do_not_come_back_together() {
         let mut tenths = [0_u32; 10];

@@ -25,7 +25,7 @@ impl Roads {
         Self::of(Path::new("/"))
     }
 
-    fn of(root: &Path) -> Self {
+    pub(crate) fn of(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
             up: up(root),

@@ -105,7 +105,7 @@ struct Welcome {
 
 /// What one step of a connection brought.
 enum Heard {
-    Message(Incoming),
+    Message(Box<Incoming>),
     Acknowledgement,
     Nothing,
 }

@@ -42,14 +42,34 @@ impl Client {
     /// # Errors
     /// When the broker does not want it, or it does not believe the broker.
     pub fn connect(files: &Files, port: u16) -> Result<Self, SessionError> {
-        Self::connect_in(Version::default(), files, port)
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let named = |name: &str| format!("test-{name}-{number}");
+        Self::connect_as(named, Version::default(), files, port)
     }
 
-    /// Connects with any certificate, in this version of MQTT.
+    /// Connects as a party under a client id that begins with its name, in this version of MQTT.
+    #[track_caller]
+    #[must_use]
+    pub fn of_party_in(version: Version, folder: &Path, port: u16) -> Self {
+        let named = |name: &str| format!("{name}-test");
+        Self::connect_as(named, version, &identity_files(folder), port)
+            .expect("the broker takes this party")
+    }
+
+    /// Connects under the client id that a gateway's agent has, in this version of MQTT.
     ///
     /// # Errors
     /// When the broker does not want it, or it does not believe the broker.
     pub fn connect_in(version: Version, files: &Files, port: u16) -> Result<Self, SessionError> {
+        Self::connect_as(str::to_owned, version, files, port)
+    }
+
+    fn connect_as(
+        id: impl FnOnce(&str) -> String,
+        version: Version,
+        files: &Files,
+        port: u16,
+    ) -> Result<Self, SessionError> {
         let identity = Identity::load(files).expect("an identity");
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -59,11 +79,7 @@ impl Client {
             version,
             host: "localhost".to_owned(),
             port,
-            client_id: format!(
-                "test-{}-{}",
-                identity.common_name(),
-                NEXT.fetch_add(1, Ordering::Relaxed)
-            ),
+            client_id: id(identity.common_name()),
             // It runs only while a test waits for it, so it must not have to answer in between.
             keep_alive: Duration::from_secs(3600),
             clean: true,
@@ -97,6 +113,20 @@ impl Client {
         acknowledged.unwrap_or_else(|error| panic!("{topic}: {error}"));
     }
 
+    /// Publishes what the broker may refuse, cut the connection for, or leave without an answer.
+    pub fn try_publish(self, topic: &str, payload: Vec<u8>) {
+        let publication = Publication {
+            topic: topic.to_owned(),
+            payload,
+            retain: false,
+        };
+        self.runtime.block_on(async {
+            if let Ok(delivery) = self.session.publish(publication) {
+                drop(timeout(UNANSWERED, delivery.acknowledged()).await);
+            }
+        });
+    }
+
     /// The next message: topic and payload.
     #[track_caller]
     pub fn hear(&mut self) -> (String, Vec<u8>) {
@@ -122,6 +152,9 @@ impl Client {
         }
     }
 }
+
+/// So long a refusal may take; silence is one as well.
+const UNANSWERED: Duration = Duration::from_secs(5);
 
 /// Two clients of one party are two to the broker.
 static NEXT: AtomicU32 = AtomicU32::new(0);

@@ -4,8 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use rcgen::{
+    CertificateRevocationListParams, Issuer, KeyIdMethod, KeyPair, RevokedCertParams, SerialNumber,
+};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+use time::OffsetDateTime;
 use wardlink::pki::{Authority, Issued, Subject, Validity};
 use wardlink_link::file;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::program::{Said, ours, run, run_well};
 
@@ -67,12 +74,43 @@ impl Fleet {
             .args(arguments))
     }
 
+    /// A revocation list of the fleet's authority, PEM, that names these certificates (PEM).
+    #[must_use]
+    pub fn revocation_list(&self, revoked: &[&str]) -> String {
+        let text = |name: &str| fs::read_to_string(self.join(name)).expect(name);
+        let key = KeyPair::from_pem(&text("ca.key")).expect("the fleet's key");
+        let issuer = Issuer::from_ca_cert_pem(&text("ca.pem"), key).expect("the fleet's CA");
+        let now = OffsetDateTime::now_utc();
+        let revoked = revoked.iter().map(|pem| RevokedCertParams {
+            serial_number: serial_of(pem),
+            revocation_time: now,
+            reason_code: None,
+            invalidity_date: None,
+        });
+        let list = CertificateRevocationListParams {
+            this_update: now,
+            next_update: now + time::Duration::days(1),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let list = list.signed_by(&issuer).expect("a revocation list");
+        list.pem().expect("PEM")
+    }
+
     /// The fleet's own authority, to issue what its program never would.
     #[must_use]
     pub fn authority(&self) -> Authority {
         let text = |name: &str| fs::read_to_string(self.join(name)).expect(name);
         Authority::from_pem(&text("ca.pem"), &text("ca.key")).expect("the fleet's authority")
     }
+}
+
+fn serial_of(pem: &str) -> SerialNumber {
+    let der = CertificateDer::from_pem_slice(pem.as_bytes()).expect("a certificate");
+    let (_, read) = X509Certificate::from_der(&der).expect("a certificate");
+    SerialNumber::from_slice(read.raw_serial())
 }
 
 /// An authority that no fleet knows.

@@ -117,13 +117,24 @@ impl Gateway {
 
     /// Waits until its report is as wanted, and gives it out.
     #[track_caller]
-    pub fn until(&mut self, what: &str, mut is_so: impl FnMut(&Report) -> bool) -> Report {
+    pub fn until(&mut self, what: &str, is_so: impl FnMut(&Report) -> bool) -> Report {
+        self.until_within(wait::LONG, what, is_so)
+    }
+
+    /// Waits no longer than `limit` until its report is as wanted, and gives it out.
+    #[track_caller]
+    pub fn until_within(
+        &mut self,
+        limit: Duration,
+        what: &str,
+        mut is_so: impl FnMut(&Report) -> bool,
+    ) -> Report {
         let mut last = None;
         let name = self.name.clone();
         let program = self.running.as_mut().expect("the agent runs");
         let socket = self.folder.join("status.sock");
-        let deadline = std::time::Instant::now() + wait::LONG;
-        wait::within(wait::LONG + Duration::from_secs(1), what, || {
+        let deadline = std::time::Instant::now() + limit;
+        wait::within(limit + Duration::from_secs(1), what, || {
             program.assert_running();
             last = Report::ask(&socket).ok().or(last.take());
             assert!(

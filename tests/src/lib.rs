@@ -11,7 +11,10 @@
 //! | [`broker`], [`fleet`], [`monitor`], [`gateway`] | the parties |
 //! | [`ward`] | all of them, set up |
 //! | [`client`] | one MQTT client that does what a test tells it |
+//! | [`proxy`] | a bad network between clients and a broker |
+//! | [`stranger`] | somebody without a certificate |
 //! | [`impostor`] | something on the port of the broker that is none |
+//! | [`loss`] | MQTT clients under the publisher's ledger |
 //! | [`forgery`] | bundles that no gateway may take |
 //! | [`operators`] | who signs, and what gateways answer |
 //! | [`series`] | what the archive holds, sample by sample |
@@ -25,14 +28,17 @@ pub mod folder;
 pub mod forgery;
 pub mod gateway;
 pub mod impostor;
+pub mod loss;
 pub mod monitor;
 pub mod operators;
 pub mod oximeter;
 pub mod port;
 pub mod profile;
 pub mod program;
+pub mod proxy;
 pub mod recording;
 pub mod seed;
 pub mod series;
+pub mod stranger;
 pub mod wait;
 pub mod ward;

@@ -16,6 +16,7 @@ pub struct Monitor {
     fleet: PathBuf,
     data: PathBuf,
     port: u16,
+    mqtt: String,
     running: Option<Program>,
 }
 
@@ -24,11 +25,19 @@ impl Monitor {
     #[track_caller]
     #[must_use]
     pub fn start(fleet: &Path, data: PathBuf, port: u16) -> Self {
+        Self::start_in("3.1.1", fleet, data, port)
+    }
+
+    /// Starts the monitor of a fleet, which speaks this MQTT.
+    #[track_caller]
+    #[must_use]
+    pub fn start_in(mqtt: &str, fleet: &Path, data: PathBuf, port: u16) -> Self {
         fs::create_dir_all(&data).expect("a folder for the monitor");
         let mut monitor = Self {
             fleet: fleet.to_owned(),
             data,
             port,
+            mqtt: mqtt.to_owned(),
             running: None,
         };
         monitor.come_back();
@@ -41,6 +50,7 @@ impl Monitor {
         let mut command = ours("wardlink");
         command.arg("monitor").arg("--fleet").arg(&self.fleet);
         command.arg("--data").arg(&self.data);
+        command.args(["--mqtt", &self.mqtt]);
         command.args(["--broker", &format!("localhost:{}", self.port)]);
         let mut program = Program::start("monitor", &mut command, &self.data);
         // It says whether it reached the broker once it has its archive and listens to signals.

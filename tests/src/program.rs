@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -91,8 +92,14 @@ impl Program {
     /// Asks it to end (SIGTERM) and waits until it did.
     #[track_caller]
     pub fn terminate(&mut self) -> ExitStatus {
+        self.terminate_within(wait::LONG)
+    }
+
+    /// Asks it to end (SIGTERM) and waits until it did, no longer than `limit`.
+    #[track_caller]
+    pub fn terminate_within(&mut self, limit: Duration) -> ExitStatus {
         self.signal(Signal::TERM);
-        self.wait()
+        wait::within(limit, format!("{} ends", self.name), || self.ended())
     }
 
     /// Ends it at once (SIGKILL).

@@ -21,6 +21,12 @@ impl Seed {
         Self(seed)
     }
 
+    /// This seed and no other.
+    #[must_use]
+    pub const fn fixed(seed: u64) -> Self {
+        Self(seed)
+    }
+
     /// The next number below `bound`.
     pub fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -1,5 +1,7 @@
 //! A whole ward: fleet, broker, monitor, and a gateway for each who asks.
 
+use std::path::{Path, PathBuf};
+
 use crate::broker::Broker;
 use crate::fleet::Fleet;
 use crate::folder::Folder;
@@ -24,10 +26,26 @@ impl Ward {
     #[track_caller]
     #[must_use]
     pub fn open() -> Self {
+        Self::open_in("3.1.1")
+    }
+
+    /// Makes a fleet and starts broker and monitor, which speak this MQTT.
+    #[track_caller]
+    #[must_use]
+    pub fn open_in(mqtt: &str) -> Self {
+        Self::open_with(mqtt, Broker::start)
+    }
+
+    /// Makes a fleet, starts this broker with the certificates of the folder `broker/` of the fleet, and
+    /// the monitor.
+    #[track_caller]
+    #[must_use]
+    pub fn open_with(mqtt: &str, start: impl FnOnce(PathBuf, &Path) -> Broker) -> Self {
         let folder = Folder::new();
         let fleet = Fleet::init(folder.join("fleet"));
-        let broker = Broker::start(folder.join("broker"), &fleet.join("broker"));
-        let monitor = Monitor::start(fleet.path(), folder.join("monitor"), broker.port());
+        let broker = start(folder.join("broker"), &fleet.join("broker"));
+        let data = folder.join("monitor");
+        let monitor = Monitor::start_in(mqtt, fleet.path(), data, broker.port());
         Self {
             monitor,
             broker,
@@ -40,8 +58,15 @@ impl Ward {
     #[track_caller]
     #[must_use]
     pub fn enrol(&self, name: &str, profile: &str) -> Gateway {
+        self.enrol_through(name, profile, self.broker.port())
+    }
+
+    /// Enrols a gateway that reaches the broker through another port.
+    #[track_caller]
+    #[must_use]
+    pub fn enrol_through(&self, name: &str, profile: &str, port: u16) -> Gateway {
         let out = self.folder.join(name);
-        self.fleet.enrol(name, profile, self.broker.port(), &out);
+        self.fleet.enrol(name, profile, port, &out);
         Gateway::at(name, out)
     }
 

@@ -1,22 +1,14 @@
 //! Nobody without a certificate of the fleet gets in, and no party gets further than its own name.
 
 use std::fs;
-use std::io::{self, Read, Write};
-use std::net::TcpStream;
-use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
 
-use rustls::crypto::aws_lc_rs;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName};
 use wardlink::pki::{Authority, Issued};
 use wardlink_link::identity::Files;
 use wardlink_tests::client::{Client, gateway_files, topic};
 use wardlink_tests::fleet::{self, another_authority, install};
 use wardlink_tests::profile;
 use wardlink_tests::series;
+use wardlink_tests::stranger;
 use wardlink_tests::ward::Ward;
 use wardlink_wire::lane::Lane;
 use wardlink_wire::topic::Subject;
@@ -24,20 +16,8 @@ use wardlink_wire::topic::Subject;
 #[test]
 fn the_broker_turns_away_whoever_has_no_certificate() {
     let ward = Ward::open();
-    let mut plain = connect(ward.broker.port());
-    let answer = exchange(&mut plain);
-    assert!(
-        answer.is_err() || answer.is_ok_and(|bytes| bytes.is_empty()),
-        "an answer without TLS"
-    );
-
-    let mut nobody = StreamOwned::new(
-        nobody(&ward.fleet.join("ca.pem")),
-        connect(ward.broker.port()),
-    );
-    let error =
-        exchange(&mut nobody).expect_err("the broker answered a client without certificate");
-    assert!(error.to_string().contains("CertificateRequired"), "{error}");
+    stranger::assert_wants_tls(ward.broker.port());
+    stranger::assert_wants_a_certificate(&ward.fleet.join("ca.pem"), ward.broker.port());
     // It was the missing certificate and nothing else: with one, the same broker answers.
     drop(Client::of_party(
         &ward.fleet.join("operator"),
@@ -160,6 +140,86 @@ fn an_expired_certificate_stops_delivery_but_not_recording_and_a_new_one_needs_n
         renewed.started_utc_ns, started.started_utc_ns,
         "it was restarted"
     );
+    let last = gateway.stop();
+    ward.monitor.assert_has_all_of_without_gaps(&last);
+    series::assert_whole(&ward.monitor.archive());
+}
+
+#[test]
+fn a_broker_whose_certificate_is_taken_back_gets_nothing_until_it_has_a_new_one() {
+    let mut ward = Ward::open();
+    let mut gateway = ward.enrol("gw-1", &profile::four_devices(4));
+    let crl = gateway.join("crl.pem");
+    fs::write(&crl, ward.fleet.revocation_list(&[])).expect("an empty list");
+    gateway.reconfigure(&[("ca = \"ca.pem\"", "ca = \"ca.pem\"\ncrl = \"crl.pem\"")]);
+    gateway.start();
+    gateway.until("it delivers", |report| report.receipts > 0);
+
+    // The list is read anew for each connection: no restart, no signal.
+    let broker = ward.fleet.join("broker");
+    let old = fs::read_to_string(broker.join("broker.pem")).expect("the broker's certificate");
+    fs::write(&crl, ward.fleet.revocation_list(&[&old])).expect("a list");
+    ward.broker.kill();
+    ward.broker.come_back();
+    let alone = gateway.until_fault("the fleet's revocation list names the broker's certificate");
+    assert_eq!(alone.link, "connecting");
+    gateway.until_more_is_recorded();
+
+    let issued = fleet::server(&ward.fleet.authority(), "localhost", fleet::holds());
+    install(
+        &issued,
+        &broker.join("broker.pem"),
+        &broker.join("broker.key"),
+    );
+    ward.broker.stop();
+    ward.broker.come_back();
+    gateway.until("the agent believes the broker again", |report| {
+        report.link == "connected" && report.faults.is_empty()
+    });
+    let last = gateway.stop();
+    ward.monitor.assert_has_all_of_without_gaps(&last);
+}
+
+#[test]
+fn a_revocation_list_that_is_missing_stops_delivery_and_not_recording() {
+    let ward = Ward::open();
+    let mut gateway = ward.enrol("gw-1", &profile::thermometer());
+    let crl = gateway.join("crl.pem");
+    fs::write(&crl, ward.fleet.revocation_list(&[])).expect("an empty list");
+    gateway.reconfigure(&[("ca = \"ca.pem\"", "ca = \"ca.pem\"\ncrl = \"crl.pem\"")]);
+    fs::rename(&crl, gateway.join("aside.pem")).expect("the list goes away");
+    let checked = gateway.check();
+    assert_ne!(checked.code, Some(0), "{}", checked.stderr);
+    assert!(checked.stderr.contains("crl.pem"), "{}", checked.stderr);
+
+    fs::rename(gateway.join("aside.pem"), &crl).expect("the list comes back");
+    gateway.start();
+    gateway.until("it delivers", |report| report.receipts > 0);
+}
+
+#[test]
+fn a_rotated_certificate_is_the_one_that_is_shown_and_the_old_one_is_worth_nothing_then() {
+    let mut ward = Ward::open();
+    let mut gateway = ward.enrol("gw-1", &profile::four_devices(4));
+    let files = gateway_files(&gateway);
+    gateway.start();
+    gateway.until("it delivers", |report| report.receipts > 0);
+
+    let issued = fleet::client(&ward.fleet.authority(), "gw-1", fleet::holds());
+    let old = fs::read_to_string(&files.certificate).expect("the old certificate");
+    // The broker takes the old one back, and would still let an old TLS session in if one were resumed.
+    let list = ward.fleet.revocation_list(&[&old]);
+    fs::write(ward.fleet.join("broker/crl.pem"), list).expect("a list");
+    ward.broker.configure(&ward.fleet.join("broker"));
+    ward.broker.stop();
+    ward.broker.come_back();
+    gateway.until_fault("CertificateRevoked");
+    gateway.until_more_is_recorded();
+
+    install(&issued, &files.certificate, &files.key);
+    gateway.until("delivery goes on", |report| {
+        report.link == "connected" && report.faults.is_empty()
+    });
     let last = gateway.stop();
     ward.monitor.assert_has_all_of_without_gaps(&last);
     series::assert_whole(&ward.monitor.archive());
@@ -337,39 +397,4 @@ fn no_gateway_is_enrolled_under_the_name_of_another_party() {
         assert_eq!(said.code, Some(2), "{name}: {}", said.stderr);
         assert!(said.stderr.contains(name), "{}", said.stderr);
     }
-}
-
-fn connect(port: u16) -> TcpStream {
-    let stream = TcpStream::connect(("127.0.0.1", port)).expect("the broker listens");
-    stream
-        .set_read_timeout(Some(Duration::from_secs(20)))
-        .expect("a time-out");
-    stream
-}
-
-/// Says CONNECT (MQTT 3.1.1 section 3.1) and hears what comes back.
-fn exchange(stream: &mut (impl Read + Write)) -> io::Result<Vec<u8>> {
-    let client = b"\x10\x0f\x00\x04MQTT\x04\x02\x00\x3c\x00\x03abc";
-    stream.write_all(client)?;
-    stream.flush()?;
-    let mut answer = vec![0; 64];
-    let count = stream.read(&mut answer)?;
-    answer.truncate(count);
-    Ok(answer)
-}
-
-/// A TLS client that believes the fleet and has nothing to show.
-fn nobody(ca: &Path) -> ClientConnection {
-    let mut roots = RootCertStore::empty();
-    let pem = fs::read(ca).expect("the fleet's CA");
-    roots
-        .add(CertificateDer::from_pem_slice(&pem).expect("a certificate"))
-        .expect("a CA");
-    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .expect("TLS 1.3")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let name = ServerName::try_from("localhost").expect("a name");
-    ClientConnection::new(Arc::new(config), name).expect("a TLS client")
 }

@@ -18,7 +18,8 @@ impl Grants {
             grants.allow_beside(socket, Access::Write);
         }
         let files = &settings.broker.files;
-        for file in [&files.ca, &files.certificate, &files.key] {
+        let named = [&files.ca, &files.certificate, &files.key];
+        for file in named.into_iter().chain(&files.crl) {
             grants.allow_file(file, Access::Read);
         }
         for device in &profile.devices {

@@ -48,7 +48,7 @@ pub(super) async fn drive(
             Err(_) => break SessionError::Silent(silence),
             Ok(Err(error)) => break error,
             Ok(Ok(Heard::Message(incoming))) => {
-                if sender.send(Ok(incoming)).await.is_err() {
+                if sender.send(Ok(*incoming)).await.is_err() {
                     return;
                 }
             }

@@ -117,7 +117,7 @@ impl SessionError {
 
 /// What to do, for the failures of a handshake that people meet most.
 fn remedy(words: &str) -> &'static str {
-    const REMEDIES: [(&str, &str); 14] = [
+    const REMEDIES: [(&str, &str); 15] = [
         (
             "failed to lookup address",
             " (the broker's name cannot be resolved: check the name and the DNS of this machine)",
@@ -156,6 +156,10 @@ fn remedy(words: &str) -> &'static str {
             " (the broker refuses this certificate as expired: renew it)",
         ),
         (
+            "alert: CertificateRevoked",
+            " (the broker's revocation list names this certificate: it needs a new one)",
+        ),
+        (
             "alert: CertificateRequired",
             " (the broker wants a client certificate)",
         ),
@@ -187,6 +191,15 @@ const UNFINISHED: &str = "without sending TLS close_notify";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_does_not_resolve_is_said_with_the_remedy() {
+        let error = std::io::Error::other(
+            "failed to lookup address information: Name or service not known",
+        );
+        let said = SessionError::broken(&error).to_string();
+        assert!(said.contains("check the name and the DNS"), "{said}");
+    }
 
     #[test]
     fn only_refusals_that_a_person_must_lift_make_a_client_wait_long() {

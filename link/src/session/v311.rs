@@ -85,7 +85,9 @@ impl Events {
     /// Drives the connection one step further.
     pub(super) async fn next(&mut self) -> Result<Heard, SessionError> {
         match self.0.poll().await.map_err(|error| explain(&error))? {
-            Event::Incoming(Packet::Publish(message)) => Ok(Heard::Message(incoming(message))),
+            Event::Incoming(Packet::Publish(message)) => {
+                Ok(Heard::Message(Box::new(incoming(message))))
+            }
             Event::Incoming(Packet::PubAck(_)) => Ok(Heard::Acknowledgement),
             _ => Ok(Heard::Nothing),
         }
@@ -158,5 +160,26 @@ fn explain(error: &ConnectionError) -> SessionError {
             SessionError::Broken("the broker closed the connection".to_owned())
         }
         other => SessionError::broken(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_whether_waiting_helps() {
+        for (code, kind) in [
+            (ConnectReturnCode::NotAuthorized, RefusalKind::Party),
+            (ConnectReturnCode::BadClientId, RefusalKind::Party),
+            (ConnectReturnCode::ServiceUnavailable, RefusalKind::Busy),
+            (
+                ConnectReturnCode::RefusedProtocolVersion,
+                RefusalKind::Protocol,
+            ),
+        ] {
+            let said = explain(&ConnectionError::ConnectionRefused(code));
+            assert_eq!(said, SessionError::refused(format!("{code:?}"), kind));
+        }
     }
 }

@@ -80,7 +80,9 @@ impl Events {
     /// Drives the connection one step further.
     pub(super) async fn next(&mut self) -> Result<Heard, SessionError> {
         match self.0.poll().await.map_err(|error| explain(&error))? {
-            Event::Incoming(Packet::Publish(message)) => Ok(Heard::Message(incoming(message))),
+            Event::Incoming(Packet::Publish(message)) => {
+                Ok(Heard::Message(Box::new(incoming(message))))
+            }
             Event::Incoming(Packet::PubAck(_)) => Ok(Heard::Acknowledgement),
             _ => Ok(Heard::Nothing),
         }
@@ -248,3 +250,82 @@ const fn kind(code: ConnectReturnCode) -> RefusalKind {
 /// How long a broker keeps the session of a client that asks for it, seconds: a week. Everything that is
 /// not delivered meanwhile is still in the gateways' stores.
 const KEPT: u32 = 7 * 86_400;
+
+#[cfg(test)]
+mod tests {
+    use rumqttc_v5::ConnAckProperties;
+
+    use super::*;
+
+    fn answer(change: impl FnOnce(&mut ConnAckProperties)) -> ConnAck {
+        let mut properties = ConnAckProperties {
+            session_expiry_interval: None,
+            receive_max: None,
+            max_qos: None,
+            retain_available: None,
+            max_packet_size: None,
+            assigned_client_identifier: None,
+            topic_alias_max: None,
+            reason_string: None,
+            user_properties: Vec::new(),
+            wildcard_subscription_available: None,
+            subscription_identifiers_available: None,
+            shared_subscription_available: None,
+            server_keep_alive: None,
+            response_information: None,
+            server_reference: None,
+            authentication_method: None,
+            authentication_data: None,
+        };
+        change(&mut properties);
+        ConnAck {
+            session_present: false,
+            code: ConnectReturnCode::Success,
+            properties: Some(properties),
+        }
+    }
+
+    #[test]
+    fn the_brokers_limits_are_handed_on_and_ours_hold_where_it_has_none() {
+        let limits = |answer: &ConnAck| welcome(answer, 32).unwrap().limits;
+        let none = limits(&answer(|_| {}));
+        assert_eq!((none.in_flight, none.largest), (32, LARGEST));
+        let narrow = answer(|said| {
+            said.receive_max = Some(5);
+            said.max_packet_size = Some(4096);
+        });
+        let narrow = limits(&narrow);
+        assert_eq!((narrow.in_flight, narrow.largest), (5, 4096));
+        let wide = answer(|said| {
+            said.receive_max = Some(60_000);
+            said.max_packet_size = Some(u32::MAX);
+        });
+        assert_eq!(limits(&wide), none);
+    }
+
+    #[test]
+    fn a_broker_without_what_receipts_need_is_refused_in_words() {
+        for change in [
+            (|said: &mut ConnAckProperties| said.retain_available = Some(0)) as fn(&mut _),
+            |said| said.max_qos = Some(0),
+        ] {
+            let error = welcome(&answer(change), 32).unwrap_err();
+            assert!(matches!(error, SessionError::Refused(_)), "{error}");
+            assert!(!error.pause().is_zero());
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_whether_waiting_helps() {
+        assert_eq!(kind(ConnectReturnCode::NotAuthorized), RefusalKind::Party);
+        assert_eq!(kind(ConnectReturnCode::ServerBusy), RefusalKind::Busy);
+        assert_eq!(
+            kind(ConnectReturnCode::UnsupportedProtocolVersion),
+            RefusalKind::Protocol
+        );
+        assert_eq!(
+            kind(ConnectReturnCode::UnspecifiedError),
+            RefusalKind::Other
+        );
+    }
+}
