@@ -19,10 +19,9 @@ test: ## run every test: unit, property, end to end with real brokers, and on em
 cross-test: ## run the tests of wire and store built for aarch64, under qemu-user
 	scripts/cross.sh test
 
-<<<<<<< HEAD
 test-firmware: ## build the sensor board's firmware, run it under QEMU and read it
 	scripts/firmware.sh test
-=======
+
 test-brokers: ## everything arrives once through RabbitMQ, rumqttd and a cluster of NATS servers
 	scripts/brokers.sh
 
@@ -32,7 +31,6 @@ chaos: ## faults of network, broker, monitor and agent at random, until told to 
 
 loss: ## what MQTT clients lose under our ledger, through hundreds of faults
 	cargo test --workspace --all-features --test loss -- --ignored --nocapture
->>>>>>> brokers
 
 soak: ## power cuts and failing media against the store's model, until stopped
 	cargo test -p wardlink-agent --all-features --lib -- --ignored --exact store::tests::powercut::soak --nocapture
