@@ -7,12 +7,12 @@
 //!
 //! | file | what it decides |
 //! | --- | --- |
-//! | [`link`], [`source`] | what a network and a store have to offer; [`dial`] is the real network |
-//! | [`uplink`], [`serve`] | connection after connection; one connection |
-//! | [`supply`], [`marks`] | what is to be sent, and what of it is live |
-//! | [`order`], [`bucket`], [`window`], [`flow`] | what goes next, and when it may |
-//! | [`suspects`], [`cut`] | what a broker does not want |
-//! | [`messages`], [`expiry`] | what else is said |
+//! | `link`, `source` | what a network and a store have to offer; `dial` is the real network |
+//! | `uplink`, `serve` | connection after connection; one connection |
+//! | `supply`, `marks` | what is to be sent, and what of it is live |
+//! | `order`, `bucket`, `window`, `flow` | what goes next, and when it may |
+//! | `suspects`, `cut` | what a broker does not want |
+//! | `messages`, `expiry` | what else is said |
 
 mod bucket;
 mod cut;
@@ -31,7 +31,7 @@ mod suspects;
 mod uplink;
 mod window;
 
-#[cfg(all(test, feature = "paused-time"))]
+#[cfg(test)]
 mod simulation;
 
 use std::sync::Arc;

@@ -139,7 +139,7 @@ impl StoreSource {
             };
             from = stored.range.last().plus(1);
             for piece in pieces(stored, largest) {
-                let ready = self.seal(lane, piece)?;
+                let ready = self.seal(lane, &piece)?;
                 read += ready.payload.len();
                 batches.push(ready);
             }
@@ -147,7 +147,7 @@ impl StoreSource {
         Ok((batches, false))
     }
 
-    fn seal(&self, lane: Lane, piece: Piece) -> Result<Ready, ReadError> {
+    fn seal(&self, lane: Lane, piece: &Piece) -> Result<Ready, ReadError> {
         let range = piece.range;
         let head = Head {
             schema: wardlink_wire::SCHEMA,

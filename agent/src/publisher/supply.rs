@@ -301,7 +301,7 @@ mod tests {
         let (mut supply, ..) = supply(5000, true);
         let came = drain(&mut supply, OLD);
         assert!(came[0] > 390 && came[499] < 110, "{came:?}");
-        let mut sorted = came.clone();
+        let mut sorted = came;
         sorted.sort_unstable();
         assert_eq!(sorted, (0..500).collect::<Vec<_>>());
     }

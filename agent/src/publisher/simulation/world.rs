@@ -100,11 +100,7 @@ pub(super) struct Truth {
     pub(super) away_until: Instant,
     /// Faults are over.
     pub(super) calm: bool,
-    link: Option<(
-        u64,
-        mpsc::UnboundedSender<Result<Message, SessionError>>,
-        Instant,
-    )>,
+    link: Option<Listener>,
     links: u64,
     broker: Broker,
     before: Broker,
@@ -118,6 +114,13 @@ pub(super) struct Truth {
     monitor: SigningKey,
     changed: watch::Sender<u64>,
 }
+
+/// A connection's number, where it hears, and when it falls silent.
+type Listener = (
+    u64,
+    mpsc::UnboundedSender<Result<Message, SessionError>>,
+    Instant,
+);
 
 #[derive(Debug, Clone, Default)]
 struct Broker {
@@ -339,13 +342,12 @@ impl World {
         };
         let (committed, commits) = watch::channel(0);
         let (captures, mut captured) = mpsc::channel::<Capture>(64);
-        let neighbours = Neighbours::new(self.plan.newest_first);
+        let neighbours = Neighbours::new(self.plan.newest_first, health.clone());
         let outside = neighbours.outside(
             receipt_keys,
             self.plan.delivery,
             commits,
             captures.downgrade(),
-            health.clone(),
         );
         let stop = Stop {
             drained: CancellationToken::new(),
@@ -477,16 +479,18 @@ struct Neighbours {
     profile: watch::Sender<Arc<Profile>>,
     attached: watch::Sender<Vec<wardlink_wire::birth::Device>>,
     config_state: watch::Sender<Option<wardlink_wire::state::ConfigState>>,
+    health: Health,
 }
 
 impl Neighbours {
-    fn new(newest_first: bool) -> Self {
+    fn new(newest_first: bool, health: Health) -> Self {
         let mut profile = Profile::parse("schema = 1\n").unwrap();
         profile.uplink.newest_first = newest_first;
         Self {
             profile: watch::Sender::new(Arc::new(profile)),
             attached: watch::Sender::new(Vec::new()),
             config_state: watch::Sender::new(None),
+            health,
         }
     }
 
@@ -496,7 +500,6 @@ impl Neighbours {
         delivery: Delivery,
         committed: watch::Receiver<u64>,
         captures: mpsc::WeakSender<Capture>,
-        health: Health,
     ) -> Outside {
         let (bundles, _) = mpsc::channel(1);
         let (last_words, _) = last_words();
@@ -514,7 +517,7 @@ impl Neighbours {
             bundles,
             captures,
             last_words,
-            health,
+            health: self.health.clone(),
         }
     }
 }
