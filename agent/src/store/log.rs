@@ -37,7 +37,7 @@ use wardlink_wire::sequence::{Sequence, SequenceRange};
 use super::cipher::Cipher;
 use super::directory::Directory;
 use super::engine::Engine;
-use super::error::StoreError;
+use super::error::{FullCause, StoreError};
 use super::identity::Identity;
 use super::{Damage, NewBatch, Recovery, Settings, StoredBatch, Usage};
 
@@ -101,6 +101,13 @@ impl Engine for Log {
                 writer
             }
         };
+        let appended = writer.append(&self.shared, batches);
+        let full = FullCause::FileSystem;
+        if !matches!(&appended, Err(StoreError::Full { cause, .. }) if *cause == full) {
+            return appended;
+        }
+        // A file that was removed gives its room back only when nobody has it open any more.
+        held(&self.reader).close();
         writer.append(&self.shared, batches)
     }
 

@@ -26,6 +26,11 @@ pub(super) struct Reader {
 }
 
 impl Reader {
+    /// Keeps no file open until the next call.
+    pub(super) fn close(&mut self) {
+        self.open.0.clear();
+    }
+
     pub(super) fn read_from(
         &mut self,
         shared: &Shared,

@@ -93,3 +93,23 @@ fn fill(store: &Store) -> Vec<SequenceRange> {
 fn ranges_of(store: &Store) -> Vec<SequenceRange> {
     drain(store, Lane::Vital).iter().map(|b| b.range).collect()
 }
+
+#[test]
+fn room_of_removed_files_that_were_being_read_is_used_again_on_a_full_disk() {
+    let test = "store::tests::full::room_of_removed_files_that_were_being_read_is_used_again_on_a_full_disk";
+    let Some(place) = private(test) else {
+        return;
+    };
+    let disk = place.to_str().unwrap();
+    system(
+        "mount",
+        &["-t", "tmpfs", "-o", "size=1m", "wardlink-test", disk],
+    );
+    let (store, _) = open(&place.join("store"));
+    // Longer than a segment usually is: such a file is removed once it is delivered, not used again.
+    for number in 0..20_u8 {
+        let range = put(&store, Lane::Wave, 1, &vec![number; 300_000]).unwrap();
+        assert_eq!(drain(&store, Lane::Wave).len(), 1, "the reader has it open");
+        store.acknowledge(Lane::Wave, &[range]).unwrap();
+    }
+}
