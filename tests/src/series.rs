@@ -114,6 +114,23 @@ pub fn numbers(archive: &Archive, device: &str, name: &str) -> Vec<Result<Decima
     found
 }
 
+/// The numbers of every stream that is not sampled, by device and stream: one pass for a test of many.
+#[track_caller]
+#[must_use]
+pub fn all_numbers(archive: &Archive) -> BTreeMap<(String, String), Vec<Result<Decimal, Absence>>> {
+    let mut found: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    each(archive, |stream, record| {
+        let number = match &record.body {
+            Body::Numeric(numeric) => Ok(numeric.value),
+            Body::Absent(absent) => Err(absent.reason),
+            _ => return,
+        };
+        let key = (stream.device.to_string(), stream.name.clone());
+        found.entry(key).or_default().push(number);
+    });
+    found
+}
+
 /// What is said of the quality of each of a stream's records, in order.
 #[track_caller]
 #[must_use]

@@ -1,6 +1,7 @@
 //! Every simulated serial and network device, through the real agent, store, broker and monitor: what the
 //! simulated patient has is what the monitor holds.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use wardlink_tests::profile;
 use wardlink_tests::series;
 use wardlink_tests::ward::Ward;
 use wardlink_wire::decimal::Decimal;
+use wardlink_wire::profile::{DeviceSettings, Profile};
 use wardlink_wire::record::{Absence, Quality};
 
 /// Device id, what its table says, and the streams whose numbers the patient decides.
@@ -75,26 +77,31 @@ fn every_simulated_line_arrives_at_the_monitor_with_the_patients_numbers() {
     let ward = Ward::open();
     let mut text = profile::lanes("100ms");
     for (id, table, _) in DEVICES {
-        text += &profile::simulated(id, table, 4);
+        text += &profile::simulated(id, table, 2);
         text += "heart_rate = 201\nspo2 = 93\n";
     }
     let mut gateway = ward.gateway("gw-1", &text);
-    ward.monitor.until("each device's numbers arrive", |_| {
-        let archive = ward.monitor.archive();
-        DEVICES.iter().all(|(id, _, streams)| {
-            let mut streams = streams.iter();
-            streams.all(|(stream, _)| {
-                let heard = series::numbers(&archive, id, stream);
-                heard.iter().any(Result::is_ok)
-            })
-        })
+    // What a device says at once holds each of its numbers.
+    let heard = gateway.until("every device is heard", |report| {
+        report.devices.iter().all(|device| device.readings > 0)
+    });
+    assert_eq!(heard.devices.len(), DEVICES.len());
+    ward.monitor.until("what was heard arrives", |summary| {
+        summary.lanes.iter().map(|lane| lane.records).sum::<u64>() >= heard.recorded
     });
     let last = gateway.stop();
     ward.monitor.assert_has_all_of_without_gaps(&last);
     let archive = ward.monitor.archive();
+    let numbers = series::all_numbers(&archive);
     for (id, _, streams) in DEVICES {
         for (stream, expected) in streams {
-            let heard = series::numbers(&archive, id, stream);
+            let heard = numbers
+                .get(&(id.to_owned(), (*stream).to_owned()))
+                .unwrap_or_else(|| panic!("{id}.{stream}: nothing arrived"));
+            assert!(
+                heard.contains(&Ok(expected.of())),
+                "{id}.{stream}: {heard:?}"
+            );
             // A machine that stands still for seconds makes a line silent for the driver: that is no value.
             let right = [Ok(expected.of()), Err(Absence::NoResponse)];
             assert!(
@@ -144,6 +151,20 @@ fn a_demonstration_reaches_the_monitor_as_one_and_a_second_bed_does_not() {
         })
         .collect();
     assert_eq!(marks, [(true, false), (true, false), (false, false)]);
+}
+
+#[test]
+fn the_example_of_lines_is_a_profile_that_holds_every_driver_tested_here() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../configs/simulation-lines.toml"
+    );
+    let text = fs::read_to_string(path).expect("the example");
+    let profile = Profile::parse(&text).expect("a profile without faults");
+    for (_, table, _) in DEVICES {
+        let named = |device: &DeviceSettings| table.contains(device.driver.name());
+        assert!(profile.devices.iter().any(named), "{table}");
+    }
 }
 
 /// A monitor on the network.

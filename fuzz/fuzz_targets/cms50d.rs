@@ -1,0 +1,10 @@
+//! Any bytes in any two pieces give the same readings: the protocol of `cms50d`.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use wardlink_firmware_shim::drivers::cms50d::Cms50d;
+
+fuzz_target!(|input: (usize, &[u8])| {
+    let (cut, bytes) = input;
+    wardlink_fuzz::same_in_pieces(|| Box::new(Cms50d::default()), bytes, cut);
+});
