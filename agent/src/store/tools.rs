@@ -2,7 +2,7 @@
 //!
 //! Owns [`View`]: the store as the agent would find it at its next start, through the agent's own recovery
 //! and reader, so that a tool and the agent never judge differently. Promises that nothing is written: the log
-//! is opened on [`overlay::Overlay`], whose writes stay in memory; sled writes wherever it opens, so it gets a
+//! is opened on a layer over the directory, whose writes stay in memory; sled writes wherever it opens, so it gets a
 //! copy. Refuses a store that an agent has open.
 
 mod overlay;
