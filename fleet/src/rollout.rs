@@ -4,7 +4,6 @@
 //! disk before anything is published, and that the answer reported is about exactly the bytes that were
 //! sent. A ready bundle is published as it is: the gateway judges it.
 
-pub mod counter;
 mod exchange;
 
 use std::io::{self, Write};
@@ -12,10 +11,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use counter::CounterError;
 use exchange::ExchangeError;
 use wardlink_link::file::{self, FileError};
-use wardlink_link::identity::{Identity, IdentityError};
 use wardlink_wire::SCHEMA;
 use wardlink_wire::bundle::{Bundle, BundleError, Manifest, Target};
 use wardlink_wire::document::Faults;
@@ -26,8 +23,11 @@ use wardlink_wire::state::Outcome;
 
 use crate::broker_address::BrokerAddress;
 use crate::clock;
-use crate::directory::{DirectoryError, FleetDirectory, identity_files};
+use crate::directory::{DirectoryError, FleetDirectory};
 use crate::exit::{Exit, Verdict};
+use crate::keyring::{Keyring, KeyringError};
+use crate::passphrase::{Passphrase, PassphraseArguments};
+use crate::roster::{Roster, RosterError};
 
 /// What `wardlink profile` can do.
 #[derive(Debug, Clone, Subcommand)]
@@ -61,6 +61,9 @@ pub struct SignArguments {
     /// How long gateways take it
     #[arg(long, value_name = "TIME", default_value = "7d", value_parser = humantime::parse_duration)]
     pub valid: Duration,
+    /// Where the passphrase of the fleet's keys comes from
+    #[command(flatten)]
+    pub passphrase: PassphraseArguments,
 }
 
 /// What `wardlink profile push` is told.
@@ -88,6 +91,9 @@ pub struct PushArguments {
     /// How long to wait for the gateway's answer
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
     pub wait: Duration,
+    /// Where the passphrase of the fleet's keys comes from
+    #[command(flatten)]
+    pub passphrase: PassphraseArguments,
 }
 
 /// Does it. What the gateway answered becomes the exit code; none is success.
@@ -124,7 +130,14 @@ fn check(path: &Path, out: &mut dyn Write) -> Result<Option<Exit>, RolloutError>
 
 fn sign(arguments: &SignArguments, out: &mut dyn Write) -> Result<Option<Exit>, RolloutError> {
     let fleet = FleetDirectory::at(&arguments.fleet);
-    let bundle = signed(&fleet, &arguments.gateway, &arguments.file, arguments.valid)?;
+    let keyring = Keyring::new(Passphrase::from(arguments.passphrase.clone()));
+    let bundle = signed(
+        &fleet,
+        &keyring,
+        &arguments.gateway,
+        &arguments.file,
+        arguments.valid,
+    )?;
     file::write(&arguments.out, &bundle.bytes)?;
     writeln!(
         out,
@@ -148,11 +161,12 @@ async fn push(
     };
     let gateway = &arguments.gateway;
     // Loaded before a version is drawn: a slip in the fleet directory should cost no number.
-    let identity = Identity::load(&identity_files(&fleet.operator()))?;
+    let keyring = Keyring::new(Passphrase::from(arguments.passphrase.clone()));
+    let identity = keyring.identity(&fleet.operator())?;
     let bytes = match (&arguments.bundle, &arguments.file) {
         (Some(bundle), _) => file::read(bundle)?,
         (None, Some(profile)) => {
-            let bundle = signed(&fleet, gateway, profile, arguments.valid)?;
+            let bundle = signed(&fleet, &keyring, gateway, profile, arguments.valid)?;
             writeln!(out, "signed version {} for {gateway}", bundle.version)?;
             bundle.bytes
         }
@@ -191,6 +205,7 @@ struct Signed {
 /// Signs a profile that has no faults, under the gateway's next version.
 fn signed(
     fleet: &FleetDirectory,
+    keyring: &Keyring,
     gateway: &GatewayId,
     path: &Path,
     valid: Duration,
@@ -198,7 +213,7 @@ fn signed(
     let (profile, _) = read_profile(path)?;
     let settings = fleet.settings();
     settings.map(drop)?;
-    let key = file::read_signing_key(&fleet.operator().join("operator.key"))?;
+    let key = keyring.signing_key(&fleet.operator().join("operator.key"))?;
     let issued = clock::now_seconds();
     let expires = i64::try_from(valid.as_secs())
         .ok()
@@ -214,7 +229,7 @@ fn signed(
     let operators = [key.verifying_key()];
     // What a gateway could not take, for its size, must not use up a version: tried with the longest one.
     Bundle::verify(&manifest.sign(&key)?, &operators)?;
-    manifest.version = counter::draw(&fleet.versions(), gateway)?;
+    manifest.version = Roster::open(&fleet.roster())?.draw_version(gateway.as_str())?;
     Ok(Signed {
         bytes: manifest.sign(&key)?,
         version: manifest.version,
@@ -260,18 +275,18 @@ pub enum RolloutError {
     /// A file.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The operator's TLS identity.
+    /// The operator's keys.
     #[error(transparent)]
-    Identity(#[from] IdentityError),
+    Keyring(#[from] KeyringError),
     /// The signature.
     #[error("cannot sign: {0}")]
     Sign(#[from] SignError),
     /// What no gateway would take.
     #[error("no gateway would take it: {0}")]
     Bundle(#[from] BundleError),
-    /// The version.
+    /// The fleet's file.
     #[error(transparent)]
-    Counter(#[from] CounterError),
+    Roster(#[from] RosterError),
     /// The broker.
     #[error(transparent)]
     Exchange(#[from] ExchangeError),
@@ -289,10 +304,10 @@ impl Verdict for RolloutError {
             | Self::TooLong
             | Self::Directory(_)
             | Self::File(_)
-            | Self::Identity(_)
-            | Self::Bundle(_)
-            | Self::Counter(CounterError::Damaged(_)) => Exit::BadInput,
-            Self::Sign(_) | Self::Counter(_) | Self::Exchange(_) | Self::Report(_) => Exit::Failed,
+            | Self::Keyring(_)
+            | Self::Bundle(_) => Exit::BadInput,
+            Self::Roster(error) => error.exit(),
+            Self::Sign(_) | Self::Exchange(_) | Self::Report(_) => Exit::Failed,
         }
     }
 }

@@ -8,10 +8,12 @@
 //! | --- | --- |
 //! | [`mod@file`] | reading secrets only from files that others cannot read |
 //! | [`identity`] | CA, certificate and key of one party, and the TLS made of them |
+//! | [`sealing`] | bytes that one key holder can open |
 //! | [`session`] | one connection to a broker |
 //! | [`backoff`] | when to try again |
 
 pub mod backoff;
 pub mod file;
 pub mod identity;
+pub mod sealing;
 pub mod session;

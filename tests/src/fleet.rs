@@ -18,7 +18,13 @@ impl Fleet {
     #[track_caller]
     #[must_use]
     pub fn init(path: PathBuf) -> Self {
-        let names = ["--broker-name", "localhost", "--broker-name", "127.0.0.1"];
+        let names = [
+            "--no-passphrase",
+            "--broker-name",
+            "localhost",
+            "--broker-name",
+            "127.0.0.1",
+        ];
         run_well(
             ours("wardlink")
                 .arg("init")

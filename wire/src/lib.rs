@@ -20,6 +20,7 @@
 //! | [`birth`], [`state`] | what a gateway says of itself |
 //! | [`document`], [`profile`] | reading TOML with every fault at once; the configuration a fleet may change |
 //! | [`signature`], [`bundle`] | what an operator signs for gateways |
+//! | [`enrolment`] | how a gateway joins a fleet and stays in it |
 //! | [`codec`] | the one place that turns these into bytes and back |
 
 pub mod batch;
@@ -28,6 +29,7 @@ pub mod bundle;
 pub mod codec;
 pub mod decimal;
 pub mod document;
+pub mod enrolment;
 pub mod id;
 pub mod lane;
 pub mod message;
