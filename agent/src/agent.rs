@@ -221,6 +221,8 @@ pub enum Name {
     Publisher,
     /// Takes profiles.
     Updater,
+    /// Renews the certificate.
+    Renewer,
     /// Answers questions.
     Status,
     /// Follows the log level.

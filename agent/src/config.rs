@@ -182,6 +182,7 @@ fn broker(
         certificate: certificate?,
         key: key?,
     };
+    crate::enrolment::renewal::settle(&files);
     files::check_identity(gateway, &files, faults);
     Some(Broker {
         host: host?,

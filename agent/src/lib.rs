@@ -13,6 +13,7 @@
 //! | [`store`] | sealed, first in first out, survives power cuts |
 //! | [`publisher`] | store -> broker; what is acknowledged leaves the store |
 //! | [`update`] | broker -> verified bundle -> the profile in force |
+//! | [`enrolment`] | keys made here, certificate from the operator, renewed in time |
 //! | [`health`], [`status`] | what is going on, for people |
 //! | [`agent`] | opens, starts, supervises, stops |
 
@@ -20,6 +21,7 @@ pub mod agent;
 pub mod clock;
 pub mod config;
 pub mod devices;
+pub mod enrolment;
 pub mod health;
 pub mod publisher;
 pub mod record;
