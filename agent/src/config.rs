@@ -14,6 +14,7 @@ use wardlink_wire::document::{Faults, Section};
 use wardlink_wire::id::GatewayId;
 use wardlink_wire::message::PayloadKey;
 use wardlink_wire::profile::Profile;
+use wardlink_wire::root::Trust;
 use wardlink_wire::signature::VerifyingKey;
 
 use crate::store::StoreKey;
@@ -27,8 +28,8 @@ pub struct Settings {
     pub broker: Broker,
     /// The monitor whose receipts count.
     pub monitor: Monitor,
-    /// The operators whose bundles count.
-    pub operators: Vec<VerifyingKey>,
+    /// The operators whose bundles count, until they change themselves.
+    pub operators: Trust,
     /// Where records are kept until they are delivered.
     pub store: Store,
     /// The profile to begin with, and where applied ones are kept.
@@ -119,7 +120,7 @@ impl Settings {
             monitor(section, folder, faults)
         });
         let operators = part(&mut root, "operators", faults, |section, faults| {
-            Some(files::verifying_keys(section, "keys", folder, faults))
+            operators(section, folder, faults)
         });
         let store = part(&mut root, "store", faults, |section, faults| {
             store(section, folder, faults)
@@ -214,6 +215,37 @@ fn monitor(section: &mut Section, folder: &Path, faults: &mut Faults) -> Option<
     })
 }
 
+/// A signed root document, or the keys of root 1 themselves.
+fn operators(section: &mut Section, folder: &Path, faults: &mut Faults) -> Option<Trust> {
+    if section.has("root") {
+        let unused = ["keys", "threshold"].map(|key| section.has(key));
+        if unused.contains(&true) {
+            let hint = "either the signed root document, or keys and threshold";
+            faults.note_with_hint(
+                section.path("root"),
+                "said twice who the operators are",
+                hint,
+            );
+        }
+        let file = files::path(section, "root", folder, faults)?;
+        return files::root(section.path("root"), &file, faults);
+    }
+    let keys = files::verifying_keys(section, "keys", folder, faults);
+    let threshold = section.integer("threshold", 1..=16, faults).unwrap_or(1);
+    let place = section.path("keys");
+    if faults.iter().any(|fault| fault.path == place) {
+        return None;
+    }
+    match Trust::pinned(keys, u16::try_from(threshold).ok()?, FIRST_ROOT) {
+        Ok(trust) => Some(trust),
+        Err(error) => {
+            let hint = "the public keys of the operators, and how many of them have to sign";
+            faults.note_with_hint(place, error.to_string(), hint);
+            None
+        }
+    }
+}
+
 fn store(section: &mut Section, folder: &Path, faults: &mut Faults) -> Option<Store> {
     let path = files::path(section, "path", folder, faults);
     let budget_mib = section
@@ -237,6 +269,8 @@ fn profile(section: &mut Section, folder: &Path, faults: &mut Faults) -> Option<
     })
 }
 
+/// What the keys of the local file count as.
+const FIRST_ROOT: u64 = 1;
 const DELIVERIES: [(&str, Delivery); 2] = [
     ("end-to-end", Delivery::EndToEnd),
     ("broker", Delivery::Broker),

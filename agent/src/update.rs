@@ -13,12 +13,12 @@ use std::sync::Arc;
 use aws_lc_rs::digest;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use wardlink_wire::bundle::{Bundle, BundleError};
+use wardlink_wire::bundle::{Bundle, BundleError, Parcel, Version};
 use wardlink_wire::document::Faults;
 use wardlink_wire::id::GatewayId;
 use wardlink_wire::profile::Profile;
 use wardlink_wire::record::EventKind;
-use wardlink_wire::signature::VerifyingKey;
+use wardlink_wire::root::Trust;
 use wardlink_wire::state::{BundleOutcome, ConfigState, Outcome};
 
 use crate::clock;
@@ -32,7 +32,7 @@ pub struct Updater {
     /// Whose profile.
     pub gateway: GatewayId,
     /// The operators whose bundles count.
-    pub operators: Vec<VerifyingKey>,
+    pub operators: Trust,
     /// Where an applied bundle is kept.
     pub folder: PathBuf,
     /// The version in force.
@@ -103,28 +103,33 @@ impl Updater {
 
     /// Verifies, keeps and applies a bundle; says who signed it.
     fn consider(&mut self, bytes: &[u8]) -> (Option<u64>, Result<String, UpdateError>) {
-        let bundle = match Bundle::verify(bytes, &self.operators) {
+        let bundle = match opened(bytes, &self.operators) {
             Ok(bundle) => bundle,
             Err(error) => return (None, Err(error.into())),
         };
-        let version = bundle.manifest().version;
+        let version = bundle.manifest().version.number;
         (Some(version), self.apply(&bundle, bytes))
     }
 
     fn apply(&mut self, bundle: &Bundle, bytes: &[u8]) -> Result<String, UpdateError> {
-        bundle.admit(&self.gateway, self.version, clock::utc_seconds())?;
+        let floor = Version {
+            root: self.operators.version(),
+            number: self.version,
+        };
+        let now = clock::utc_seconds();
+        bundle.admit(&self.gateway, &self.operators, floor, now)?;
         let profile = Profile::parse(&bundle.manifest().profile).map_err(UpdateError::Profile)?;
         Kept::write(&self.folder, bytes)?;
-        self.version = bundle.manifest().version;
+        self.version = bundle.manifest().version.number;
         let version = self.version;
         self.health.update(|snapshot| snapshot.profile = version);
         self.profile.send_replace(Arc::new(profile));
-        Ok(bundle.signer().to_owned())
+        Ok(bundle.signers())
     }
 
     fn report(&self, digest: Vec<u8>, version: Option<u64>, outcome: Result<(), UpdateError>) {
         let (outcome, reason) = match outcome {
-            Ok(()) => (Outcome::Applied, String::new()),
+            Ok(()) => (Outcome::Confirmed, String::new()),
             Err(reason) => (Outcome::Refused, reason.to_string()),
         };
         self.config_state.send_replace(Some(ConfigState {
@@ -137,9 +142,19 @@ impl Updater {
                 version,
                 outcome,
                 reason,
+                code: None,
+                rollout: None,
             }),
+            held: None,
         }));
     }
+}
+
+fn opened(parcel: &[u8], operators: &Trust) -> Result<Bundle, BundleError> {
+    let parcel = Parcel::decode(parcel)?;
+    let roots = parcel.roots.iter().map(|root| root.as_slice());
+    let trust = operators.follow_all(roots)?;
+    Bundle::verify(&parcel.bundle.unwrap_or_default(), &trust)
 }
 
 /// Why a bundle changes nothing.

@@ -13,6 +13,7 @@ use clap::{Args, ValueEnum};
 use wardlink_link::file::{self, FileError};
 use wardlink_wire::id::GatewayId;
 
+use crate::audit::{self, AuditLogError};
 use crate::clock;
 use crate::directory::{DirectoryError, FleetDirectory, MONITOR, OPERATOR, REVOKED};
 use crate::enrol::{RegistrarError, authority};
@@ -78,6 +79,7 @@ pub fn revoke(arguments: &RevokeArguments, out: &mut dyn Write) -> Result<(), Ce
     let list = authority.revocation_list(&roster.revoked()?, now)?;
     let path = fleet.broker().join(REVOKED);
     replace(&path, list.as_bytes(), 0o644)?;
+    audit::note(&fleet, "revoke", arguments.gateway.as_str())?;
     writeln!(
         out,
         "revoked {}: {ended} certificates count no more",
@@ -125,6 +127,8 @@ pub fn renew(arguments: &RenewArguments, out: &mut dyn Write) -> Result<(), Cert
         issued.certificate.as_bytes(),
         0o644,
     )?;
+    let detail = format!("{}, certificate {}", subject.common_name(), issued.serial);
+    audit::note(&fleet, "renew", &detail)?;
     writeln!(
         out,
         "renewed {}: certificate until {}, in {}",
@@ -181,6 +185,9 @@ pub enum CertificateError {
     /// Certificates and keys.
     #[error(transparent)]
     Pki(#[from] PkiError),
+    /// The audit log.
+    #[error(transparent)]
+    Audit(#[from] AuditLogError),
     /// The fleet's file.
     #[error(transparent)]
     Roster(#[from] RosterError),
@@ -201,7 +208,7 @@ impl Verdict for CertificateError {
             Self::Keyring(_)
             | Self::File(_)
             | Self::Pki(PkiError::PastAuthority(_) | PkiError::TooLong(_)) => Exit::BadInput,
-            Self::Replace { .. } | Self::Pki(_) | Self::Report(_) => Exit::Failed,
+            Self::Replace { .. } | Self::Audit(_) | Self::Pki(_) | Self::Report(_) => Exit::Failed,
         }
     }
 }

@@ -13,6 +13,7 @@ use wardlink_link::file::{self, FileError};
 use wardlink_wire::enrolment::CLAIM;
 use wardlink_wire::id::GatewayId;
 
+use crate::audit::{self, AuditLogError};
 use crate::broker_address::BrokerAddress;
 use crate::clock;
 use crate::directory::{DirectoryError, FleetDirectory};
@@ -98,6 +99,7 @@ pub fn run(command: &Command, out: &mut dyn Write) -> Result<(), ClaimError> {
             fleet.settings().map(drop)?;
             Roster::open(&fleet.roster())?
                 .withdraw_claim(&arguments.claim, clock::now_seconds())?;
+            audit::note(&fleet, "withdraw", &format!("claim {}", arguments.claim))?;
             writeln!(out, "withdrawn: claim {} enrols nobody", arguments.claim)?;
             Ok(())
         }
@@ -152,6 +154,7 @@ fn new(arguments: &NewArguments, out: &mut dyn Write) -> Result<(), ClaimError> 
         );
         let path = arguments.out.join(format!("{gateway}.claim"));
         file::write_private(&path, text.as_bytes())?;
+        audit::note(&fleet, "claim", &format!("{id} for {gateway}"))?;
         writeln!(
             out,
             "claim {id} for {gateway}, until {}: {}",
@@ -222,6 +225,9 @@ pub enum ClaimError {
     /// Certificates and keys.
     #[error(transparent)]
     Pki(#[from] PkiError),
+    /// The audit log.
+    #[error(transparent)]
+    Audit(#[from] AuditLogError),
     /// The fleet's file.
     #[error(transparent)]
     Roster(#[from] RosterError),
@@ -241,7 +247,7 @@ impl Verdict for ClaimError {
             Self::Directory(error) => error.exit(),
             Self::Registrar(error) => error.exit(),
             Self::Roster(error) => error.exit(),
-            Self::Pki(_) | Self::Report(_) => Exit::Failed,
+            Self::Audit(_) | Self::Pki(_) | Self::Report(_) => Exit::Failed,
         }
     }
 }

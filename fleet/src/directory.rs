@@ -55,6 +55,12 @@ impl FleetDirectory {
         self.0.join("broker")
     }
 
+    /// The operator's audit log.
+    #[must_use]
+    pub fn audit(&self) -> PathBuf {
+        self.0.join("audit.log")
+    }
+
     /// The file of what is known of the fleet.
     #[must_use]
     pub fn roster(&self) -> PathBuf {

@@ -24,6 +24,7 @@ use wardlink_wire::enrolment::CLAIM;
 use wardlink_wire::id::GatewayId;
 use wardlink_wire::profile::Profile;
 
+use crate::audit::{self, AuditLogError};
 use crate::broker_address::BrokerAddress;
 use crate::clock;
 use crate::directory::{DirectoryError, FleetDirectory, MONITOR, OPERATOR};
@@ -134,6 +135,14 @@ fn answer_request(
         file::write(&target, &answer)?;
         Ok::<_, EnrolError>(certified)
     })?;
+    audit::note(
+        fleet,
+        "enrol",
+        &format!(
+            "{} on its own key, certificate {}",
+            member.gateway, certified.serial
+        ),
+    )?;
     say(member, &certified, out)?;
     writeln!(
         out,
@@ -202,6 +211,14 @@ fn make_everything(
         staging.commit()?;
         Ok::<_, EnrolError>(())
     })?;
+    audit::note(
+        fleet,
+        "enrol",
+        &format!(
+            "{gateway} on a key made here, certificate {}",
+            certified.serial
+        ),
+    )?;
     say(member, &certified, out)?;
     writeln!(
         out,
@@ -295,6 +312,9 @@ pub enum EnrolError {
     /// A file.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The audit log.
+    #[error(transparent)]
+    Audit(#[from] AuditLogError),
     /// The directory.
     #[error(transparent)]
     Staging(#[from] StagingError),
@@ -315,7 +335,7 @@ impl Verdict for EnrolError {
             | Self::Request(_)
             | Self::File(_)
             | Self::Pki(PkiError::PastAuthority(_) | PkiError::TooLong(_)) => Exit::BadInput,
-            Self::Pki(_) | Self::Staging(_) | Self::Report(_) => Exit::Failed,
+            Self::Pki(_) | Self::Audit(_) | Self::Staging(_) | Self::Report(_) => Exit::Failed,
         }
     }
 }

@@ -10,6 +10,7 @@
 //! | [`pki`], [`keyring`], [`passphrase`] | certificates and keys |
 //! | [`init`], [`enrol`], [`claim`], [`certificate`] | `wardlink init`, `enrol`, `claim`, `revoke` and `renew` |
 //! | [`rollout`] | `wardlink profile` |
+//! | [`audit`] | what operators did, in a chain that shows what is missing |
 //! | [`roster`] | what the operator knows of the fleet |
 //! | [`archive`] | what arrived, each place once |
 //! | [`monitor`] | `wardlink monitor`: from the broker into the archive, receipts back |
@@ -18,6 +19,7 @@
 //! | [`exit`], [`clock`] | how commands end; the time |
 
 pub mod archive;
+pub mod audit;
 pub mod broker_address;
 pub mod certificate;
 pub mod claim;

@@ -11,7 +11,7 @@ use tracing::Level;
 #[cfg(feature = "demo")]
 use wardlink::demo;
 use wardlink::exit::{Exit, Verdict};
-use wardlink::{certificate, claim, enrol, export, init, monitor, rollout, show};
+use wardlink::{audit, certificate, claim, enrol, export, init, monitor, rollout, show};
 
 /// Enrol gateways, push signed profiles to them, and keep what they measured
 #[derive(Debug, Parser)]
@@ -37,6 +37,9 @@ enum Mode {
     /// Check, sign and push the profile of a gateway
     #[command(subcommand)]
     Profile(rollout::Command),
+    /// Check the log of what operators did, or a gateway's
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Run the monitor, or look into its archive
     Monitor(monitor::Arguments),
     /// Show the whole way of a reading on this machine, an outage included
@@ -85,6 +88,7 @@ async fn run(mode: Mode) -> Result<ExitCode, Failure> {
             let answer = rollout::run(&command, out).await?;
             return Ok(answer.map_or(ExitCode::SUCCESS, ExitCode::from));
         }
+        Mode::Audit(command) => audit::run(&command, out)?,
         Mode::Monitor(arguments) => match arguments.command {
             Some(monitor::Command::Export(arguments)) => export::run(&arguments, out)?,
             Some(monitor::Command::Show(arguments)) => show::run(&arguments, out)?,

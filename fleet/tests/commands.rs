@@ -14,10 +14,11 @@ use wardlink::passphrase::{Passphrase, PassphraseArguments};
 use wardlink::roster::Roster;
 use wardlink_link::file;
 use wardlink_link::identity::{Files, Identity};
-use wardlink_wire::bundle::{Bundle, Target};
+use wardlink_wire::bundle::{Bundle, Parcel};
 use wardlink_wire::id::GatewayId;
 use wardlink_wire::message::{PayloadKey, PayloadMasterKey};
 use wardlink_wire::profile::Profile;
+use wardlink_wire::root::Trust;
 
 struct Ward(tempfile::TempDir);
 
@@ -241,6 +242,110 @@ fn a_gateway_is_enrolled_once() {
 }
 
 #[test]
+fn what_operators_did_is_in_a_log_in_which_nothing_can_be_changed_unnoticed() {
+    let ward = Ward::with_fleet();
+    ward.ok(&["enrol", "gw-0001"]);
+    ward.ok(&["enrol", "gw-0002"]);
+    ward.ok(&["revoke", "gw-0001"]);
+    ward.ok(&["renew", "operator"]);
+    let said = ward.ok(&["audit", "show"]);
+    for words in [
+        "enrol: gw-0001",
+        "enrol: gw-0002",
+        "revoke: gw-0001",
+        "renew: operator",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert!(ward.ok(&["audit", "verify"]).contains("holds: 4 entries"));
+    let path = ward.path(".wardlink/audit.log");
+    let whole = fs::read(&path).unwrap();
+    let mut changed = whole.clone();
+    let place = whole
+        .windows(7)
+        .position(|part| part == b"gw-0002")
+        .unwrap();
+    changed[place + 6] = b'3';
+    fs::write(&path, &changed).unwrap();
+    let said = ward.fails(&["audit", "verify"], 1);
+    assert!(said.contains("does not follow"), "{said}");
+    // A log that is not what was written takes no more.
+    ward.fails(&["enrol", "gw-0003"], 1);
+    assert_eq!(fs::read(&path).unwrap(), changed);
+    // What a power cut left of an entry is found, and overwritten by the next.
+    fs::write(&path, &whole[..whole.len() - 3]).unwrap();
+    assert!(ward.ok(&["audit", "verify"]).contains("holds: 3 entries"));
+    ward.ok(&["renew", "monitor"]);
+    let said = ward.ok(&["audit", "show"]);
+    assert!(
+        said.contains("renew: monitor") && said.contains("holds: 4 entries"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_profile_is_compared_with_what_each_gateway_has_in_plain_words() {
+    let ward = Ward::with_fleet();
+    ward.ok(&["enrol", "gw-0001", "--group", "ward-3"]);
+    ward.ok(&["enrol", "gw-0002", "--group", "ward-3"]);
+    let profile = fs::read_to_string(ward.path(".wardlink/gateways/gw-0001/profile.toml")).unwrap();
+    fs::write(ward.path("same.toml"), &profile).unwrap();
+    fs::write(
+        ward.path("faster.toml"),
+        profile.replace("rate = 250", "rate = 500"),
+    )
+    .unwrap();
+    let said = ward.ok(&["profile", "diff", "--group", "ward-3", "same.toml"]);
+    assert_eq!(said.matches("nothing changes").count(), 2, "{said}");
+    let said = ward.ok(&["profile", "diff", "--gateway", "gw-0002", "faster.toml"]);
+    assert!(said.contains("device ecg-1: rate 250 -> 500"), "{said}");
+    ward.fails(&["profile", "diff", "--group", "nobody", "same.toml"], 2);
+    ward.fails(&["profile", "status"], 2);
+    ward.fails(&["profile", "push", "--resume"], 2);
+}
+
+#[test]
+fn a_second_operator_signs_what_the_first_one_signed() {
+    let ward = Ward::with_fleet();
+    ward.ok(&["init", "--fleet", "other", "--no-passphrase"]);
+    ward.ok(&["enrol", "gw-0001"]);
+    let profile = ".wardlink/gateways/gw-0001/profile.toml";
+    ward.ok(&[
+        "profile",
+        "sign",
+        "--gateway",
+        "gw-0001",
+        profile,
+        "--out",
+        "one",
+    ]);
+    let other = "other/operator/operator.key";
+    let said = ward.ok(&["profile", "cosign", "one", "--key", other, "--out", "two"]);
+    assert!(
+        said.contains("version 1 for gw-0001") && said.contains("ecg-1"),
+        "{said}"
+    );
+    let keys = [".wardlink", "other"].map(|fleet| {
+        file::read_verifying_key(&ward.path(fleet).join("operator/operator.pub")).unwrap()
+    });
+    let trust = Trust::pinned(keys.to_vec(), 2, 1).unwrap();
+    let bundle = |name: &str| {
+        let parcel = Parcel::decode(&fs::read(ward.path(name)).unwrap()).unwrap();
+        Bundle::verify(&parcel.bundle.unwrap(), &trust)
+    };
+    assert!(bundle("one").is_err(), "one of two is not enough");
+    assert_eq!(
+        bundle("two").unwrap().manifest().gateway.as_str(),
+        "gw-0001"
+    );
+    let own = ".wardlink/operator/operator.key";
+    ward.fails(
+        &["profile", "cosign", "two", "--key", own, "--out", "three"],
+        1,
+    );
+}
+
+#[test]
 fn bad_input_ends_with_2_and_leaves_nothing_behind() {
     let ward = Ward::new();
     let said = ward.fails(&["enrol", "gw-0001"], 2);
@@ -309,11 +414,16 @@ fn versions_of_signed_profiles_rise_and_the_bundle_is_for_one_gateway() {
             "1h",
         ]);
         let bytes = fs::read(ward.path(&out)).unwrap();
-        let bundle = Bundle::verify(&bytes, std::slice::from_ref(&key)).unwrap();
+        let bundle = Parcel::decode(&bytes).unwrap().bundle.unwrap();
+        let trust = Trust::pinned(vec![key.clone()], 1, 1).unwrap();
+        let bundle = Bundle::verify(&bundle, &trust).unwrap();
         let manifest = bundle.manifest();
-        assert_eq!(manifest.version, version);
+        assert_eq!(
+            (manifest.version.root, manifest.version.number),
+            (1, version)
+        );
         assert_eq!(manifest.expires - manifest.issued, 3600);
-        assert_eq!(manifest.target, Target::Gateway(gateway.clone()));
+        assert_eq!(manifest.gateway, gateway);
         assert_eq!(
             manifest.profile,
             fs::read_to_string(ward.path(profile)).unwrap()

@@ -19,10 +19,12 @@
 //! | [`receipt`] | what the monitor has safely |
 //! | [`birth`], [`state`] | what a gateway says of itself |
 //! | [`document`], [`profile`] | reading TOML with every fault at once; the configuration a fleet may change |
-//! | [`signature`], [`bundle`] | what an operator signs for gateways |
+//! | [`signature`], [`root`], [`bundle`] | what operators sign for gateways |
+//! | [`audit`] | what was decided, in a chain that shows what is missing |
 //! | [`enrolment`] | how a gateway joins a fleet and stays in it |
 //! | [`codec`] | the one place that turns these into bytes and back |
 
+pub mod audit;
 pub mod batch;
 pub mod birth;
 pub mod bundle;
@@ -36,6 +38,7 @@ pub mod message;
 pub mod profile;
 pub mod receipt;
 pub mod record;
+pub mod root;
 pub mod sequence;
 pub mod signature;
 pub mod state;

@@ -1,19 +1,24 @@
-//! Ed25519 signatures in COSE_Sign1 envelopes (RFC 9052 section 4.2, RFC 9053 section 2.2).
+//! Ed25519 signatures in COSE_Sign1 envelopes (RFC 9052 section 4.2, RFC 9053 section 2.2); by several keys
+//! in [`joint`] ones.
 //!
 //! Owns [`SigningKey`] and [`VerifyingKey`] and their PEM forms (PKCS#8, SPKI: RFC 8410). One algorithm,
 //! no negotiation; an unknown critical header is refused. What a signature is for is part of what is
 //! signed, so a receipt can never pass for a bundle.
 
+pub mod joint;
+
 use std::fmt;
 
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use coset::{CborSerializable, CoseSign1, CoseSign1Builder, HeaderBuilder, iana};
+use serde::{Deserialize, Serialize};
 
 /// A private key that signs.
 pub struct SigningKey(Ed25519KeyPair);
 
 /// A public key that verifies.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "serde_bytes::ByteBuf", into = "serde_bytes::ByteBuf")]
 pub struct VerifyingKey([u8; 32]);
 
 impl SigningKey {
@@ -113,6 +118,22 @@ impl VerifyingKey {
     }
 }
 
+impl TryFrom<serde_bytes::ByteBuf> for VerifyingKey {
+    type Error = KeyError;
+
+    fn try_from(bytes: serde_bytes::ByteBuf) -> Result<Self, KeyError> {
+        <[u8; 32]>::try_from(bytes.into_vec())
+            .map(Self)
+            .map_err(|_| KeyError::Public)
+    }
+}
+
+impl From<VerifyingKey> for serde_bytes::ByteBuf {
+    fn from(key: VerifyingKey) -> Self {
+        Self::from(key.0.to_vec())
+    }
+}
+
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SigningKey(***)")
@@ -130,6 +151,8 @@ impl fmt::Debug for VerifyingKey {
 pub enum Purpose {
     /// A profile for gateways.
     Bundle,
+    /// Who the operators are, and how many of them it takes.
+    Root,
     /// A monitor's statement of what it has.
     Receipt,
 }
@@ -137,7 +160,8 @@ pub enum Purpose {
 impl Purpose {
     const fn context(self) -> &'static [u8] {
         match self {
-            Self::Bundle => b"wardlink bundle 1",
+            Self::Bundle => b"wardlink bundle 2",
+            Self::Root => b"wardlink root 1",
             Self::Receipt => b"wardlink receipt 1",
         }
     }
@@ -188,6 +212,18 @@ pub enum KeyError {
     /// The envelope could not be written.
     #[error("the signed envelope could not be encoded")]
     Envelope,
+    /// Nobody signs.
+    #[error("no key to sign with")]
+    NoKey,
+    /// A second signature by one key.
+    #[error("this key has signed it already")]
+    Twice,
+    /// More signatures than a gateway reads.
+    #[error("at most {most} keys sign one envelope", most = joint::MOST)]
+    TooMany,
+    /// Whatever holds the key would not sign.
+    #[error("the key would not sign: {0}")]
+    Holder(String),
 }
 
 /// Why an envelope is not believed.
@@ -196,6 +232,12 @@ pub enum VerifyError {
     /// Not a COSE_Sign1 with EdDSA.
     #[error("not a COSE_Sign1 envelope signed with EdDSA")]
     Envelope,
+    /// Not a COSE_Sign with EdDSA in its one encoding.
+    #[error("not a COSE_Sign envelope signed with EdDSA")]
+    NotJoint,
+    /// One key in two signatures.
+    #[error("signed twice by one key")]
+    Twice,
     /// A key that is not pinned here.
     #[error("signed by a key that is not trusted here")]
     UnknownKey,

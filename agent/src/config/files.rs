@@ -7,6 +7,7 @@ use wardlink_link::identity::{Files, Identity};
 use wardlink_wire::document::{Faults, Section};
 use wardlink_wire::id::GatewayId;
 use wardlink_wire::profile::Profile;
+use wardlink_wire::root::Trust;
 use wardlink_wire::signature::VerifyingKey;
 use zeroize::Zeroizing;
 
@@ -59,6 +60,15 @@ pub(super) fn verifying_keys(
         }
     }
     keys
+}
+
+/// The root document that a gateway was enrolled with.
+pub(super) fn root(place: String, path: &Path, faults: &mut Faults) -> Option<Trust> {
+    let read = match file::read(path) {
+        Ok(bytes) => Trust::first(&bytes).map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    read.map_err(|problem| faults.note(place, problem)).ok()
 }
 
 /// A symmetric key in a required private file.

@@ -84,6 +84,7 @@ impl Publisher {
                     .collect(),
                 faults: snapshot.faults.into_values().collect(),
                 certificate_ends,
+                audit: None,
             }),
         })
     }

@@ -6,11 +6,11 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest;
-use wardlink_wire::bundle::{Bundle, BundleError, Target};
+use wardlink_wire::bundle::BundleError;
 use wardlink_wire::document::Faults;
 use wardlink_wire::id::GatewayId;
 use wardlink_wire::profile::Profile;
-use wardlink_wire::signature::VerifyingKey;
+use wardlink_wire::root::Trust;
 
 /// A profile that a bundle brought.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl Kept {
     pub fn read(
         folder: &Path,
         gateway: &GatewayId,
-        operators: &[VerifyingKey],
+        operators: &Trust,
     ) -> Result<Option<Self>, KeptError> {
         let path = folder.join(APPLIED);
         let bytes = match fs::read(&path) {
@@ -41,18 +41,18 @@ impl Kept {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(KeptError::Io { path, error }),
         };
-        let bundle = Bundle::verify(&bytes, operators).map_err(|error| KeptError::Bundle {
+        let bundle = super::opened(&bytes, operators).map_err(|error| KeptError::Bundle {
             path: path.clone(),
             error,
         })?;
         let manifest = bundle.manifest();
-        if manifest.target != Target::Gateway(gateway.clone()) {
+        if manifest.gateway != *gateway {
             return Err(KeptError::OtherGateway(path));
         }
         let profile = Profile::parse(&manifest.profile)
             .map_err(|faults| KeptError::Profile { path, faults })?;
         Ok(Some(Self {
-            version: manifest.version,
+            version: manifest.version.number,
             digest: digest::digest(&digest::SHA256, &bytes).as_ref().to_vec(),
             profile,
         }))

@@ -26,6 +26,7 @@ use wardlink_wire::id::GatewayId;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::{Member, Registrar, RegistrarError};
+use crate::audit::{self, AuditLogError};
 use crate::broker_address::BrokerAddress;
 use crate::clock;
 use crate::directory::{DirectoryError, FleetDirectory};
@@ -65,6 +66,7 @@ pub async fn serve(arguments: &ServeArguments, stop: CancellationToken) -> Resul
         roster: Roster::open(&fleet.roster())?,
         broker: arguments.broker.clone().unwrap_or(settings.broker),
         days: arguments.days,
+        fleet,
     };
     let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
     loop {
@@ -91,6 +93,7 @@ pub async fn serve(arguments: &ServeArguments, stop: CancellationToken) -> Resul
 }
 
 struct Clerk {
+    fleet: FleetDirectory,
     registrar: Registrar,
     identity: Identity,
     roster: Roster,
@@ -212,6 +215,11 @@ impl Clerk {
                 .map_err(RosterError::from)?;
             Ok::<_, ServeError>(admitted)
         })?;
+        let detail = format!(
+            "{} with claim {id}, certificate {}",
+            claim.gateway, certified.serial
+        );
+        audit::note(&self.fleet, "enrol", &detail)?;
         tracing::info!(
             "{} enrolled with claim {id}, certificate {}",
             claim.gateway,
@@ -242,6 +250,8 @@ impl Clerk {
         let (answer, certified) = self.roster.together(|transaction| {
             Ok::<_, ServeError>(registrar.renew(transaction, gateway, request, days)?)
         })?;
+        let detail = format!("{gateway}, certificate {}", certified.serial);
+        audit::note(&self.fleet, "renew", &detail)?;
         tracing::info!(
             "{gateway} renewed, certificate {} until {}",
             certified.serial,
@@ -292,6 +302,9 @@ pub enum ServeError {
     /// The operator's keys.
     #[error(transparent)]
     Keyring(#[from] KeyringError),
+    /// The audit log.
+    #[error(transparent)]
+    Audit(#[from] AuditLogError),
     /// The fleet's file.
     #[error(transparent)]
     Roster(#[from] RosterError),

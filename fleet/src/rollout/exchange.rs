@@ -15,8 +15,8 @@ use wardlink_wire::topic::{Subject, Topic};
 use crate::broker_address::BrokerAddress;
 use crate::pki::hex;
 
-/// Publishes a bundle, retained, and waits for what the gateway says of exactly these bytes. None if it
-/// says nothing in time.
+/// Publishes a bundle, retained, and waits for the last thing that the gateway says of exactly these bytes.
+/// What it said so far if that does not come in time; none if it said nothing.
 ///
 /// # Errors
 /// When the broker cannot be reached, refuses, or the connection breaks.
@@ -27,21 +27,8 @@ pub(super) async fn push(
     bundle: Vec<u8>,
     wait: Duration,
 ) -> Result<Option<BundleOutcome>, ExchangeError> {
-    let mut suffix = [0; 6];
-    rand::fill(&mut suffix).map_err(|_| ExchangeError::Randomness)?;
-    let options = Options {
-        host: broker.host().to_owned(),
-        port: broker.port(),
-        client_id: format!("operator-{}", hex(&suffix)),
-        keep_alive: KEEP_ALIVE,
-        clean: true,
-        in_flight: 1,
-        will: None,
-    };
     let unreachable = |error| ExchangeError::Broker(broker.clone(), error);
-    let mut session = Session::open(identity, options)
-        .await
-        .map_err(unreachable)?;
+    let mut session = connect(identity, broker, 1).await?;
     let answers = Topic::new(gateway.clone(), Subject::ConfigState).to_string();
     session
         .subscribe(std::slice::from_ref(&answers))
@@ -59,32 +46,59 @@ pub(super) async fn push(
         .await
         .map_err(|_| unreachable(SessionError::Silent(PATIENCE)))?
         .map_err(unreachable)?;
-    let answered = timeout(wait, answer(&mut session, gateway, &sent)).await;
-    let answered = match answered {
-        Ok(answer) => Some(answer.map_err(ExchangeError::Broken)?),
-        Err(_) => None,
-    };
+    let mut said = None;
+    match timeout(wait, answer(&mut session, gateway, &sent, &mut said)).await {
+        Ok(answered) => answered.map_err(ExchangeError::Broken)?,
+        Err(_) => tracing::debug!("the gateway did not say its last word in time"),
+    }
     session.close().await;
-    Ok(answered)
+    Ok(said)
 }
 
-/// Waits for the answer about these bytes. One that the broker kept counts: it is about the same bytes.
+/// Connects as the operator, under a client id of its own.
+pub(super) async fn connect(
+    identity: &Identity,
+    broker: &BrokerAddress,
+    in_flight: u16,
+) -> Result<Session, ExchangeError> {
+    let mut suffix = [0; 6];
+    rand::fill(&mut suffix).map_err(|_| ExchangeError::Randomness)?;
+    let options = Options {
+        host: broker.host().to_owned(),
+        port: broker.port(),
+        client_id: format!("operator-{}", hex(&suffix)),
+        keep_alive: KEEP_ALIVE,
+        clean: true,
+        in_flight,
+        will: None,
+    };
+    Session::open(identity, options)
+        .await
+        .map_err(|error| ExchangeError::Broker(broker.clone(), error))
+}
+
+/// Waits for the last word about these bytes. One that the broker kept counts: it is about the same bytes.
 async fn answer(
     session: &mut Session,
     gateway: &GatewayId,
     sent: &[u8],
-) -> Result<BundleOutcome, SessionError> {
+    said: &mut Option<BundleOutcome>,
+) -> Result<(), SessionError> {
     loop {
         let incoming = session.next().await?;
         session.acknowledge(&incoming)?;
         let Ok(state) = codec::decode::<ConfigState>(&incoming.payload, LIMIT) else {
             continue;
         };
+        let about = |outcome: &BundleOutcome| outcome.digest == sent;
         if state.gateway == *gateway
-            && let Some(outcome) = state.bundle
-            && outcome.digest == sent
+            && let Some(outcome) = state.bundle.filter(about)
         {
-            return Ok(outcome);
+            let last = outcome.outcome.is_final();
+            *said = Some(outcome);
+            if last {
+                return Ok(());
+            }
         }
     }
 }

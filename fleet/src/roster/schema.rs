@@ -78,22 +78,26 @@ CREATE TABLE version (target TEXT PRIMARY KEY, last INTEGER NOT NULL) STRICT, WI
 CREATE TABLE rollout (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     begun INTEGER NOT NULL,
-    profile TEXT NOT NULL,
     source TEXT NOT NULL,
-    expires INTEGER NOT NULL,
+    valid INTEGER NOT NULL,
     patience INTEGER NOT NULL,
+    soak INTEGER NOT NULL,
+    deadline INTEGER NOT NULL,
     state TEXT NOT NULL
 ) STRICT;
 
--- One gateway of a rollout. The bundle is here before it is published.
+-- One gateway of a rollout. `parcel` is here before it is published; `faults` is what was wrong before.
 CREATE TABLE step (
     rollout INTEGER NOT NULL REFERENCES rollout,
     gateway TEXT NOT NULL REFERENCES gateway,
     wave INTEGER NOT NULL,
+    profile TEXT NOT NULL,
+    before TEXT NOT NULL,
     state TEXT NOT NULL,
     reason TEXT NOT NULL DEFAULT '',
+    faults TEXT NOT NULL DEFAULT '',
     version INTEGER,
-    bundle BLOB,
+    parcel BLOB,
     PRIMARY KEY (rollout, gateway)
 ) STRICT, WITHOUT ROWID;
 ";

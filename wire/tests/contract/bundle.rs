@@ -1,98 +1,95 @@
 //! A gateway takes the right bundle, and no other.
 
-use wardlink_wire::bundle::{Bundle, BundleError, Manifest, Target};
+use wardlink_wire::bundle::{Bundle, BundleError, Manifest, Parcel, Trial, Version};
 use wardlink_wire::codec;
 use wardlink_wire::receipt::{Receipt, ReceiptError};
 use wardlink_wire::signature::{Purpose, VerifyError};
+use wardlink_wire::state::Reason;
 
-use crate::examples::{NOW, gateway, manifest, receipt, signing_key};
+use crate::examples::{NOW, gateway, manifest, parcel, receipt, root, signing_key, trust};
 
 fn verify(bytes: &[u8]) -> Result<Bundle, BundleError> {
-    Bundle::verify(bytes, &[signing_key(2).verifying_key()])
+    Bundle::verify(bytes, &trust(&[2], 1))
 }
 
 fn admit(manifest: &Manifest, floor: u64, now: i64) -> Result<(), BundleError> {
-    let bytes = manifest.sign(&signing_key(2)).unwrap();
-    verify(&bytes).unwrap().admit(&gateway(), floor, now)
+    let bytes = manifest.sign(&[&signing_key(2)]).unwrap();
+    let floor = Version {
+        root: 1,
+        number: floor,
+    };
+    verify(&bytes)
+        .unwrap()
+        .admit(&gateway(), &trust(&[2], 1), floor, now)
+}
+
+#[track_caller]
+fn refused<T: std::fmt::Debug>(outcome: Result<T, BundleError>, reason: Reason) {
+    let error = outcome.unwrap_err();
+    assert_eq!(error.reason(), reason, "{error}");
 }
 
 #[test]
-fn a_newer_bundle_for_this_gateway_by_a_pinned_key_is_taken() {
+fn a_newer_bundle_for_this_gateway_by_enough_operators_is_taken() {
     assert!(admit(&manifest(), 6, NOW).is_ok());
-    let bytes = manifest().sign(&signing_key(3)).unwrap();
-    let pinned = [2, 3].map(|seed| signing_key(seed).verifying_key());
-    let bundle = Bundle::verify(&bytes, &pinned).unwrap();
-    assert_eq!(bundle.signer(), pinned[1].fingerprint());
+    let keys = [2, 3].map(signing_key);
+    let both = manifest().sign(&[&keys[0], &keys[1]]).unwrap();
+    let bundle = Bundle::verify(&both, &trust(&[2, 3, 4], 2)).unwrap();
+    let prints = keys.map(|key| key.verifying_key().fingerprint());
+    assert_eq!(bundle.signers(), prints.join(", "));
+}
+
+#[test]
+fn too_few_operators_are_not_enough() {
+    let one = manifest().sign(&[&signing_key(2)]).unwrap();
+    let outcome = Bundle::verify(&one, &trust(&[2, 3, 4], 2));
+    refused(outcome, Reason::TooFewSignatures);
+}
+
+#[test]
+fn an_operator_and_a_stranger_are_nobody() {
+    let keys = [2, 9].map(signing_key);
+    let mixed = manifest().sign(&[&keys[0], &keys[1]]).unwrap();
+    refused(
+        Bundle::verify(&mixed, &trust(&[2, 3], 1)),
+        Reason::UnknownKey,
+    );
 }
 
 #[test]
 fn an_unsigned_bundle_is_refused() {
     let bare = codec::encode(&manifest()).unwrap();
-    let refused = verify(&bare).unwrap_err();
-    assert!(
-        matches!(refused, BundleError::Verify(VerifyError::Envelope)),
-        "{refused}"
-    );
-    assert!(verify(&[]).is_err());
-    assert!(verify(manifest().profile.as_bytes()).is_err());
+    refused(verify(&bare), Reason::Malformed);
+    refused(verify(&[]), Reason::Malformed);
+    refused(verify(manifest().profile.as_bytes()), Reason::Malformed);
+    let single = signing_key(2).sign(Purpose::Bundle, bare).unwrap();
+    refused(verify(&single), Reason::Malformed);
 }
 
 #[test]
-fn a_bundle_with_an_empty_signature_is_refused() {
-    let mut bytes = manifest().sign(&signing_key(2)).unwrap();
-    bytes.truncate(bytes.len() - 66);
-    bytes.push(0x40);
-    let refused = verify(&bytes).unwrap_err();
-    assert!(
-        matches!(refused, BundleError::Verify(VerifyError::Signature)),
-        "{refused}"
-    );
-}
-
-#[test]
-fn a_bundle_by_a_key_that_is_not_pinned_is_refused() {
-    let bytes = manifest().sign(&signing_key(9)).unwrap();
-    let refused = verify(&bytes).unwrap_err();
-    assert!(
-        matches!(refused, BundleError::Verify(VerifyError::UnknownKey)),
-        "{refused}"
-    );
-    assert!(Bundle::verify(&bytes, &[]).is_err());
-}
-
-#[test]
-fn a_bundle_that_only_claims_a_pinned_key_is_refused() {
+fn a_bundle_that_only_claims_an_operator_s_key_is_refused() {
     let pinned = signing_key(2).verifying_key();
-    let mut bytes = manifest().sign(&signing_key(9)).unwrap();
+    let mut bytes = manifest().sign(&[&signing_key(9)]).unwrap();
     let claimed = signing_key(9).verifying_key().key_id();
     let at = bytes
         .windows(8)
         .position(|window| window == claimed)
         .unwrap();
     bytes[at..at + 8].copy_from_slice(&pinned.key_id());
-    let refused = verify(&bytes).unwrap_err();
-    assert!(
-        matches!(refused, BundleError::Verify(VerifyError::Signature)),
-        "{refused}"
-    );
+    refused(verify(&bytes), Reason::BadSignature);
 }
 
 #[test]
-fn a_bundle_for_another_gateway_or_a_group_is_refused() {
+fn a_bundle_for_another_gateway_is_refused() {
     let mut other = manifest();
-    other.target = Target::Gateway("gw-0002".parse().unwrap());
-    let refused = admit(&other, 0, NOW).unwrap_err();
-    assert!(matches!(refused, BundleError::OtherGateway(_)), "{refused}");
-    other.target = Target::Group("gw-0001".to_owned());
-    let refused = admit(&other, 0, NOW).unwrap_err();
-    assert!(matches!(refused, BundleError::OtherGroup(_)), "{refused}");
+    other.gateway = "gw-0002".parse().unwrap();
+    refused(admit(&other, 0, NOW), Reason::OtherGateway);
 }
 
 #[test]
 fn a_bundle_that_was_applied_or_is_older_is_refused() {
     for floor in [7, 8, u64::MAX] {
-        let refused = admit(&manifest(), floor, NOW).unwrap_err();
-        assert!(matches!(refused, BundleError::NotNewer { .. }), "{refused}");
+        refused(admit(&manifest(), floor, NOW), Reason::NotNewer);
     }
 }
 
@@ -101,8 +98,7 @@ fn a_bundle_is_refused_from_the_second_it_expires() {
     let ends = manifest().expires;
     assert!(admit(&manifest(), 0, ends - 1).is_ok());
     for now in [ends, ends + 1, i64::MAX] {
-        let refused = admit(&manifest(), 0, now).unwrap_err();
-        assert!(matches!(refused, BundleError::Expired(_)), "{refused}");
+        refused(admit(&manifest(), 0, now), Reason::Expired);
     }
 }
 
@@ -110,39 +106,45 @@ fn a_bundle_is_refused_from_the_second_it_expires() {
 fn a_bundle_larger_than_64_kib_is_refused_before_it_is_read() {
     let mut large = manifest();
     large.profile = "#".repeat(64 << 10);
-    let bytes = large.sign(&signing_key(2)).unwrap();
-    let refused = verify(&bytes).unwrap_err();
-    assert!(matches!(refused, BundleError::TooLarge(_)), "{refused}");
+    let bytes = large.sign(&[&signing_key(2)]).unwrap();
+    refused(verify(&bytes), Reason::TooLarge);
+    refused(Parcel::decode(&vec![0; (192 << 10) + 1]), Reason::TooLarge);
 }
 
 #[test]
-fn a_bundle_of_another_schema_is_refused() {
-    let mut newer = manifest();
-    newer.schema = 2;
-    let bytes = newer.sign(&signing_key(2)).unwrap();
-    let refused = verify(&bytes).unwrap_err();
-    assert!(matches!(refused, BundleError::Schema(2)), "{refused}");
+fn a_bundle_of_another_schema_or_without_a_sensible_trial_is_refused() {
+    let trials = [(0, 0), (2, 1), (1, 86_401)];
+    let with_trial = |(soak, deadline)| Manifest {
+        trial: Trial { soak, deadline },
+        ..manifest()
+    };
+    let mut wrong: Vec<_> = trials.into_iter().map(with_trial).collect();
+    wrong.push(Manifest {
+        schema: 1,
+        ..manifest()
+    });
+    wrong.push(Manifest {
+        rollout: Some("x".repeat(65)),
+        ..manifest()
+    });
+    for manifest in wrong {
+        let bytes = manifest.sign(&[&signing_key(2)]).unwrap();
+        refused(verify(&bytes), Reason::Malformed);
+    }
+    let mut newer = parcel();
+    newer.schema = 3;
+    refused(Parcel::decode(&newer.encode().unwrap()), Reason::Malformed);
 }
 
 #[test]
 fn a_receipt_never_passes_for_a_bundle_nor_a_bundle_for_a_receipt() {
     let key = signing_key(2);
-    let refused = verify(&receipt().sign(&key).unwrap()).unwrap_err();
-    assert!(
-        matches!(refused, BundleError::Verify(VerifyError::Signature)),
-        "{refused}"
-    );
-    // not even when its content is a manifest
-    let payload = codec::encode(&manifest()).unwrap();
-    let refused = verify(&key.sign(Purpose::Receipt, payload).unwrap()).unwrap_err();
-    assert!(
-        matches!(refused, BundleError::Verify(VerifyError::Signature)),
-        "{refused}"
-    );
-    let bundle = manifest().sign(&key).unwrap();
+    refused(verify(&receipt().sign(&key).unwrap()), Reason::Malformed);
+    refused(verify(&root().sign(&[&key]).unwrap()), Reason::BadSignature);
+    let bundle = manifest().sign(&[&key]).unwrap();
     let refused = Receipt::verify(&bundle, &gateway(), &[key.verifying_key()]).unwrap_err();
     assert!(
-        matches!(refused, ReceiptError::Verify(VerifyError::Signature)),
+        matches!(refused, ReceiptError::Verify(VerifyError::Envelope)),
         "{refused}"
     );
 }

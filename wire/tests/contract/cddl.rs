@@ -6,7 +6,7 @@ use cddl_cat::flatten::flatten_from_str;
 use ciborium::Value;
 use serde::Serialize;
 use wardlink_wire::batch::Batch;
-use wardlink_wire::bundle::Target;
+use wardlink_wire::bundle::Parcel;
 use wardlink_wire::codec;
 use wardlink_wire::message::{Head, Message};
 use wardlink_wire::state::{ConfigState, State};
@@ -94,14 +94,21 @@ fn the_contract_describes_every_message() {
     let key = examples::signing_key(1);
     holds("signed-receipt", &examples::receipt().sign(&key).unwrap());
     holds("receipt", &encoded(&examples::receipt()));
-    holds("signed-bundle", &examples::manifest().sign(&key).unwrap());
+    let keys = [2, 3].map(examples::signing_key);
+    let bundle = examples::manifest().sign(&[&keys[0], &keys[1]]).unwrap();
+    holds("signed-bundle", &bundle);
     holds("manifest", &encoded(&examples::manifest()));
-    let mut group = examples::manifest();
-    group.target = Target::Group("icu".to_owned());
-    holds("manifest", &encoded(&group));
+    holds("signed-root", &examples::root().sign(&[&keys[0]]).unwrap());
+    holds("root", &encoded(&examples::root()));
+    holds("parcel", &examples::parcel().encode().unwrap());
+    let (frame, _) = examples::head()
+        .extend(1, "gw-0001", "confirmed", "")
+        .unwrap();
+    holds("audit-entry", &frame[4..]);
     holds("birth", &encoded(&examples::birth()));
     holds("state", &encoded(&examples::state()));
     holds("config-state", &encoded(&examples::config_state()));
+    holds("config-state", &encoded(&examples::full_config_state()));
 }
 
 #[test]
@@ -122,6 +129,19 @@ fn the_contract_describes_messages_that_leave_out_what_they_may() {
         bundle.version = None;
     }
     holds("config-state", &encoded(&unread));
+    let mut plain = examples::manifest();
+    (plain.stale, plain.rollout) = (None, None);
+    holds("manifest", &encoded(&plain));
+    let roots = Parcel {
+        bundle: None,
+        ..examples::parcel()
+    };
+    holds("parcel", &encoded(&roots));
+    let mut audited = examples::state();
+    if let Some(health) = &mut audited.health {
+        health.audit = Some(examples::head());
+    }
+    holds("state", &encoded(&audited));
 }
 
 #[test]

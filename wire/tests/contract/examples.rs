@@ -1,9 +1,10 @@
 //! One example of every message and every kind of record, the same at every run.
 
 use wardlink_wire::SCHEMA;
+use wardlink_wire::audit::Head;
 use wardlink_wire::batch::Batch;
 use wardlink_wire::birth::{Birth, Device};
-use wardlink_wire::bundle::{Manifest, Target};
+use wardlink_wire::bundle::{self, Manifest, Parcel, Trial, Version};
 use wardlink_wire::decimal::Decimal;
 use wardlink_wire::id::{BootId, Epoch, GatewayId};
 use wardlink_wire::lane::Lane;
@@ -13,9 +14,12 @@ use wardlink_wire::record::{
     Absence, Absent, Body, Event, EventKind, Gap, GapCause, Numeric, Priority, Quality, Record,
     SampleBlock, Samples,
 };
+use wardlink_wire::root::{Root, Trust};
 use wardlink_wire::sequence::{Sequence, SequenceRange};
 use wardlink_wire::signature::SigningKey;
-use wardlink_wire::state::{BundleOutcome, ConfigState, Health, LaneHealth, Outcome, State};
+use wardlink_wire::state::{
+    BundleOutcome, ConfigState, Health, Held, LaneHealth, Outcome, Reason, State,
+};
 use wardlink_wire::stream::{Ratio, Sampling, Stream, StreamKind};
 use wardlink_wire::time::{Clock, ClockState, Timestamp};
 
@@ -184,13 +188,56 @@ pub(crate) fn receipt() -> Receipt {
 
 pub(crate) fn manifest() -> Manifest {
     Manifest {
-        schema: SCHEMA,
-        version: 7,
-        target: Target::Gateway(gateway()),
+        schema: bundle::SCHEMA,
+        gateway: gateway(),
+        version: Version { root: 1, number: 7 },
         issued: NOW - 60,
+        not_before: NOW,
         expires: NOW + 3600,
+        stale: Some(NOW + 86_400),
+        trial: Trial {
+            soak: 10,
+            deadline: 300,
+        },
+        rollout: Some("icu-2025-10/canary".to_owned()),
         profile: "schema = 1\n".to_owned(),
     }
+}
+
+/// The operators whose keys have these seeds, as root 1.
+pub(crate) fn trust(seeds: &[u8], threshold: u16) -> Trust {
+    let keys = seeds
+        .iter()
+        .map(|seed| signing_key(*seed).verifying_key())
+        .collect();
+    Trust::pinned(keys, threshold, 1).unwrap()
+}
+
+/// A root of two operators, one of whom is enough.
+pub(crate) fn root() -> Root {
+    Root {
+        schema: SCHEMA,
+        version: 2,
+        threshold: 1,
+        operators: [2, 3]
+            .map(|seed| signing_key(seed).verifying_key())
+            .to_vec(),
+        issued: NOW - 60,
+        expires: NOW + 86_400,
+    }
+}
+
+pub(crate) fn parcel() -> Parcel {
+    let bundle = manifest().sign(&[&signing_key(2)]).unwrap();
+    let root = root().sign(&[&signing_key(2)]).unwrap();
+    Parcel::of(bundle).with_roots([root])
+}
+
+pub(crate) fn head() -> Head {
+    let (_, head) = Head::default()
+        .extend(NOW_NS, "gw-0001", "refused", "bundle expired")
+        .unwrap();
+    head
 }
 
 pub(crate) fn birth() -> Birth {
@@ -233,6 +280,7 @@ pub(crate) fn state() -> State {
             devices_lost: vec!["nonin-1".to_owned()],
             faults: vec!["store nearly full".to_owned()],
             certificate_ends: NOW + 86_400,
+            audit: None,
         }),
     }
 }
@@ -248,8 +296,29 @@ pub(crate) fn config_state() -> ConfigState {
             version: Some(7),
             outcome: Outcome::Refused,
             reason: "bundle expired".to_owned(),
+            code: None,
+            rollout: None,
         }),
+        held: None,
     }
+}
+
+/// As [`config_state`], with everything that it may leave out.
+pub(crate) fn full_config_state() -> ConfigState {
+    let mut state = config_state();
+    if let Some(bundle) = &mut state.bundle {
+        bundle.outcome = Outcome::RolledBack;
+        bundle.code = Some(Reason::DeviceSilent);
+        bundle.rollout = manifest().rollout;
+    }
+    state.held = Some(Held {
+        good: Version { root: 1, number: 6 },
+        floor: Version { root: 1, number: 7 },
+        root: 1,
+        stale: false,
+        audit: Some(head()),
+    });
+    state
 }
 
 const ABSENCES: [Absence; 10] = [

@@ -5,7 +5,7 @@
 use std::env;
 
 use wardlink_wire::batch::Batch;
-use wardlink_wire::bundle::{Bundle, Manifest};
+use wardlink_wire::bundle::{Bundle, Manifest, Parcel};
 use wardlink_wire::codec::{self, Limit};
 use wardlink_wire::message::{Head, Message};
 use wardlink_wire::receipt::Receipt;
@@ -61,10 +61,15 @@ fn try_everything(bytes: &[u8]) -> bool {
     if let Ok(receipt) = Receipt::verify(bytes, &gateway(), &keys) {
         assert_eq!(receipt, examples::receipt());
     }
-    if let Ok(bundle) = Bundle::verify(bytes, &keys) {
+    let trust = examples::trust(&[2], 1);
+    if let Ok(bundle) = Bundle::verify(bytes, &trust) {
         assert_eq!(bundle.manifest(), &examples::manifest());
     }
-    batch.is_some() || message.is_some() || state || manifest
+    if let Ok(next) = trust.follow(bytes) {
+        assert_eq!(next.operators(), examples::root().operators);
+    }
+    let parcel = Parcel::decode(bytes).is_ok();
+    batch.is_some() || message.is_some() || state || manifest || parcel
 }
 
 fn corpus() -> Vec<Vec<u8>> {
@@ -82,7 +87,9 @@ fn corpus() -> Vec<Vec<u8>> {
         batch.encode().unwrap(),
         sealed.unwrap().encode().unwrap(),
         examples::receipt().sign(&signing_key(1)).unwrap(),
-        examples::manifest().sign(&signing_key(1)).unwrap(),
+        examples::manifest().sign(&[&signing_key(2)]).unwrap(),
+        examples::root().sign(&[&signing_key(2)]).unwrap(),
+        examples::parcel().encode().unwrap(),
         codec::encode(&examples::manifest()).unwrap(),
         codec::encode(&examples::state()).unwrap(),
     ]

@@ -3,14 +3,16 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wardlink_wire::SCHEMA;
+use wardlink_wire::audit;
 use wardlink_wire::batch::{Batch, BatchError};
 use wardlink_wire::birth::Birth;
-use wardlink_wire::bundle::{Bundle, Manifest};
+use wardlink_wire::bundle::{Bundle, Manifest, Parcel};
 use wardlink_wire::codec::{self, DecodeError, Limit};
 use wardlink_wire::lane::Lane;
 use wardlink_wire::message::Message;
 use wardlink_wire::receipt::Receipt;
 use wardlink_wire::record::Body;
+use wardlink_wire::root::Root;
 use wardlink_wire::state::{ConfigState, State};
 
 use crate::examples::{self, gateway, signing_key};
@@ -38,9 +40,14 @@ fn everybody_refuses(bytes: &[u8], what: &str) {
         Batch::decode(bytes).is_err(),
         Message::decode(bytes).is_err(),
         Receipt::verify(bytes, &gateway(), &keys).is_err(),
-        Bundle::verify(bytes, &keys).is_err(),
+        Bundle::verify(bytes, &examples::trust(&[1], 1)).is_err(),
+        Parcel::decode(bytes).is_err(),
+        Root::unverified(bytes).is_err(),
+        Manifest::unverified(bytes).is_err(),
+        examples::trust(&[1], 1).follow(bytes).is_err(),
+        audit::verify([bytes]).map_or(true, |chain| chain.entries.is_empty()),
     ];
-    assert_eq!(refused, [true; 11], "{what} was read");
+    assert_eq!(refused, [true; 16], "{what} was read");
 }
 
 #[test]

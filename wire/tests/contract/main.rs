@@ -13,5 +13,6 @@ mod examples;
 mod fuzz;
 mod golden;
 mod hostile;
+mod root;
 mod roundtrip;
 mod tamper;

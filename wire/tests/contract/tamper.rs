@@ -60,11 +60,17 @@ fn every_changed_bit_of_a_signed_receipt_is_noticed() {
 
 #[test]
 fn every_changed_bit_of_a_signed_bundle_is_noticed() {
-    let key = examples::signing_key(2);
-    let pinned = [key.verifying_key()];
-    refuses_every_change(&examples::manifest().sign(&key).unwrap(), |bytes| {
-        Bundle::verify(bytes, &pinned).is_ok()
-    });
+    let keys = [2, 3].map(examples::signing_key);
+    let trust = examples::trust(&[2, 3], 2);
+    let bundle = examples::manifest().sign(&[&keys[0], &keys[1]]).unwrap();
+    refuses_every_change(&bundle, |bytes| Bundle::verify(bytes, &trust).is_ok());
+}
+
+#[test]
+fn every_changed_bit_of_a_signed_root_is_noticed() {
+    let trust = examples::trust(&[2], 1);
+    let root = examples::root().sign(&[&examples::signing_key(2)]).unwrap();
+    refuses_every_change(&root, |bytes| trust.follow(bytes).is_ok());
 }
 
 #[test]
