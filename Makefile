@@ -1,6 +1,6 @@
 # Thin on purpose: what needs more than a line is a script in scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test cross-test lint bench cross clean-demo
+.PHONY: help demo test test-fleet cross-test soak lint bench cross deb test-deb clean-demo
 
 help: ## say what the targets do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -16,8 +16,15 @@ test: ## run every test: unit, property, end to end with real brokers, and on em
 	cargo test --workspace --all-features --doc
 	scripts/cross.sh test
 
+test-fleet: ## roll out to 50 real agents; some minutes
+	cargo build --workspace --all-features --bins
+	WARDLINK_FLEET=50 cargo test -p wardlink-tests --all-features --test rollout -- --test-threads 1
+
 cross-test: ## run the tests of wire and store built for aarch64, under qemu-user
 	scripts/cross.sh test
+
+soak: ## power cuts and failing media against the store's model, until stopped
+	cargo test -p wardlink-agent --all-features --lib -- --ignored --exact store::tests::powercut::soak --nocapture
 
 lint: ## rustfmt, clippy, rustdoc, cargo-deny; none may complain
 	cargo fmt --all --check
@@ -28,8 +35,14 @@ lint: ## rustfmt, clippy, rustdoc, cargo-deny; none may complain
 bench: ## measure encode, seal, append and the peers
 	cargo bench --profile fast --workspace --all-features --bench '*'
 
-cross: ## build the agent for aarch64 Linux and check its size
-	scripts/cross.sh build
+cross: ## build the agent for aarch64 and armv7 Linux and check its size
+	scripts/cross.sh build $(ARGS)
+
+deb: ## pack the agent for Debian, arm64 and armhf
+	scripts/deb.sh $(ARGS)
+
+test-deb: ## try install, upgrade, removal and purge of the package; rate the unit (root)
+	scripts/test-deb.sh
 
 clean-demo: ## remove what the demo left
 	rm -rf demo-out .wardlink

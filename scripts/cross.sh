@@ -1,14 +1,18 @@
 #!/usr/bin/env bash
-# cross.sh build: the agent for aarch64 Linux. cross.sh test: the tests of wire and store, built for
-# aarch64 and run under qemu-user, which proves the code on ARM but not the kernel below it.
+# cross.sh build [aarch64|armv7]...: the agent for ARM Linux; both if none is named.
+# cross.sh test: the tests of wire and store, built for aarch64 and run under qemu-user, which proves the code
+# on ARM but not the kernel below it.
 #
-# With `rustup target add aarch64-unknown-linux-gnu` the build is a plain one. Without that target, Debian's
-# own Rust brings the sources of its standard library, and the build makes the library too.
+# With `rustup target add <target>` the build is a plain one. Without that target, Debian's own Rust brings the
+# sources of its standard library, and the build makes the library too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 what=${1:?build, test or tools}
-target=aarch64-unknown-linux-gnu
+shift
+processors=("$@")
+[ ${#processors[@]} -gt 0 ] || processors=(aarch64 armv7)
+[ "$what" = build ] || processors=(aarch64)
 ceiling=$((6 << 20)) # bytes; docs/design.md
 
 if [ "${WARDLINK_SKIP_CROSS:-}" = 1 ]; then
@@ -16,14 +20,37 @@ if [ "${WARDLINK_SKIP_CROSS:-}" = 1 ]; then
     exit 0
 fi
 
-tools=(
-    aarch64-linux-gnu-gcc=gcc-aarch64-linux-gnu
-    /usr/aarch64-linux-gnu/include/stdio.h=libc6-dev-arm64-cross
-)
+target_of() {
+    case $1 in
+    aarch64) echo aarch64-unknown-linux-gnu ;;
+    armv7) echo armv7-unknown-linux-gnueabihf ;;
+    *)
+        echo "cross.sh: aarch64 or armv7, not $1" >&2
+        return 2
+        ;;
+    esac
+}
+
+tools=()
+own_std=no
+for processor in "${processors[@]}"; do
+    target=$(target_of "$processor")
+    case $processor in
+    aarch64) tools+=(
+        aarch64-linux-gnu-gcc=gcc-aarch64-linux-gnu
+        /usr/aarch64-linux-gnu/include/stdio.h=libc6-dev-arm64-cross
+    ) ;;
+    armv7) tools+=(
+        arm-linux-gnueabihf-gcc=gcc-arm-linux-gnueabihf
+        /usr/arm-linux-gnueabihf/include/stdio.h=libc6-dev-armhf-cross
+    ) ;;
+    esac
+    rustup target list --installed 2>/dev/null | grep -qx "$target" || own_std=yes
+done
 [ "$what" = build ] || tools+=(qemu-aarch64-static=qemu-user-static)
 cargo=(cargo)
 std=()
-if ! rustup target list --installed 2>/dev/null | grep -qx $target; then
+if [ $own_std = yes ]; then
     tools+=(
         /usr/bin/rustc=rustc-web
         /usr/bin/cargo=cargo-web
@@ -41,14 +68,19 @@ scripts/packages.sh "make cross" "${tools[@]}" || {
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/cross
 export CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
+export CC_armv7_unknown_linux_gnueabihf=arm-linux-gnueabihf-gcc
+export CARGO_TARGET_ARMV7_UNKNOWN_LINUX_GNUEABIHF_LINKER=arm-linux-gnueabihf-gcc
 
 case $what in
 build)
-    "${cargo[@]}" build "${std[@]}" --locked --release --target $target -p wardlink-agent --bin wardlink-agent
-    binary=$CARGO_TARGET_DIR/$target/release/wardlink-agent
-    size=$(stat --format=%s "$binary")
-    echo "$binary: $size bytes, at most $ceiling are allowed"
-    [ "$size" -le $ceiling ]
+    for processor in "${processors[@]}"; do
+        target=$(target_of "$processor")
+        "${cargo[@]}" build "${std[@]}" --locked --release --target "$target" -p wardlink-agent --bin wardlink-agent
+        binary=$CARGO_TARGET_DIR/$target/release/wardlink-agent
+        size=$(stat --format=%s "$binary")
+        echo "$binary: $size bytes, at most $ceiling are allowed"
+        [ "$size" -le $ceiling ]
+    done
     ;;
 test)
     # emulation is slow: faster code, and fewer rounds of what has run natively already
@@ -57,7 +89,7 @@ test)
     # one build for both, so that what they share is built once
     log=$CARGO_TARGET_DIR/built.log
     mkdir -p "$CARGO_TARGET_DIR"
-    "${cargo[@]}" test "${std[@]}" --locked --target $target -p wardlink-wire -p wardlink-agent \
+    "${cargo[@]}" test "${std[@]}" --locked --target "$target" -p wardlink-wire -p wardlink-agent \
         --lib --test contract --no-run 2>&1 | tee "$log"
     emulated() {
         local binary

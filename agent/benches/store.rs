@@ -60,7 +60,7 @@ fn append(bencher: divan::Bencher<'_, '_>, records: u32) {
     let settings = Settings::new(scratch.path().join("store"), 256 << 20);
     let gateway = "bench".parse().expect("a name");
     let key = StoreKey::from_bytes([7; 32]);
-    let (store, _) = Store::open(settings, &gateway, key).expect("a new store");
+    let (store, _) = Store::open(settings, &gateway, &key).expect("a new store");
     let data = payload(records);
     counted(bencher, records).bench_local(|| {
         let lane = Lane::Vital;

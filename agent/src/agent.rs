@@ -23,6 +23,7 @@ use crate::publisher::{PublisherError, Stop};
 use crate::record::Capture;
 use crate::recorder::RecorderError;
 use crate::sampler::SamplerError;
+use crate::sandbox::{self, Confinement, Grants, SandboxError};
 use crate::status::{Report, Status, StatusError};
 use crate::store::{self, Recovery, Store, StoreError};
 use crate::update::{Kept, UpdateError};
@@ -52,9 +53,11 @@ impl Agent {
     /// # Errors
     /// When the store cannot be opened: another agent has it, it is another gateway's, the key does not fit.
     pub fn open(settings: Settings) -> Result<Self, AgentError> {
-        let opening = store::Settings::new(&settings.store.path, settings.store.budget);
+        let mut opening = store::Settings::new(&settings.store.path, settings.store.budget);
+        opening.engine = settings.store.engine;
+        opening.mark = Some(settings.profile.state.join(STORE_MARK));
         let (store, recovery) =
-            Store::open(opening, &settings.gateway, settings.store.key.clone())?;
+            Store::open(opening, &settings.gateway, settings.store.key.as_ref())?;
         let kept = Kept::read(
             &settings.profile.state,
             &settings.gateway,
@@ -66,6 +69,9 @@ impl Agent {
                 .and_then(Option::as_ref)
                 .map_or(0, |kept| kept.version),
         );
+        if let Some(text) = start::told(&recovery.history) {
+            health.fault(Part::History, text);
+        }
         let kept = kept.unwrap_or_else(|error| {
             let text =
                 format!("{error}: measuring with the profile this gateway was enrolled with");
@@ -79,6 +85,18 @@ impl Agent {
             kept,
             health,
         })
+    }
+
+    /// Gives up every file and system call that this agent does not need, on this thread and those it starts:
+    /// call it before [`Agent::run`], while there is one thread. A recording in a folder that the profile
+    /// in force does not name cannot be played until the next start.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn confine(&self) -> Result<Confinement, SandboxError> {
+        let enrolled = &self.settings.profile.enrolled;
+        let profile = self.kept.as_ref().map_or(enrolled, |kept| &kept.profile);
+        sandbox::confine(&Grants::of(&self.settings, profile))
     }
 
     /// Runs until asked to stop; returns what was reached.
@@ -119,7 +137,7 @@ struct Running {
     /// Cancelled by the recorder when everything measured is committed.
     recorded: CancellationToken,
     publishing: Stop,
-    /// Stops the status socket.
+    /// Stops the status socket and the word to the service manager.
     telling: CancellationToken,
     captures: mpsc::Sender<Capture>,
     wires: start::Wires,
@@ -227,6 +245,8 @@ pub enum Name {
     Status,
     /// Follows the log level.
     Log,
+    /// Tells the service manager.
+    Supervision,
 }
 
 /// Why the agent did not start or ended early.
@@ -263,3 +283,6 @@ pub enum AgentError {
 
 /// What the last parts get to end, whatever the grace time.
 const LAST: Duration = Duration::from_secs(2);
+
+/// Beside the kept profile: outside the store, so that an older copy of the store does not bring it along.
+const STORE_MARK: &str = "store.mark";

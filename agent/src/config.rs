@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use wardlink_link::identity;
+use wardlink_link::session::Version;
 use wardlink_wire::document::{Faults, Section};
 use wardlink_wire::id::GatewayId;
 use wardlink_wire::message::PayloadKey;
@@ -17,7 +18,7 @@ use wardlink_wire::profile::Profile;
 use wardlink_wire::root::Trust;
 use wardlink_wire::signature::VerifyingKey;
 
-use crate::store::StoreKey;
+use crate::store::{EngineKind, KeyProvider};
 
 /// Everything the agent has to know that no fleet may change.
 #[derive(Debug)]
@@ -45,12 +46,16 @@ pub struct Broker {
     pub host: String,
     /// TCP port.
     pub port: u16,
+    /// Which MQTT it is spoken to in.
+    pub mqtt: Version,
     /// Our certificate and whom we believe.
     pub files: identity::Files,
     /// How often the connection is proven alive.
     pub keep_alive: Duration,
     /// Most messages on their way at once.
     pub in_flight: u16,
+    /// Most bytes a second, where the link is paid by the byte.
+    pub rate: Option<u32>,
 }
 
 /// The monitor.
@@ -78,8 +83,10 @@ pub enum Delivery {
 pub struct Store {
     /// Its directory.
     pub path: PathBuf,
-    /// The key that wraps its data keys.
-    pub key: StoreKey,
+    /// How it keeps its bytes.
+    pub engine: EngineKind,
+    /// Where the key that wraps its data keys comes from.
+    pub key: Box<dyn KeyProvider>,
     /// The most it may take, bytes.
     pub budget: u64,
 }
@@ -172,25 +179,31 @@ fn broker(
     let ca = files::path(section, "ca", folder, faults);
     let certificate = files::path(section, "certificate", folder, faults);
     let key = files::path(section, "key", folder, faults);
+    let crl = section.text("crl", faults).map(|crl| folder.join(crl));
+    let mqtt = section.choice("mqtt", &Version::NAMES, faults);
     let keep_alive = section.duration(
         "keep_alive",
         Duration::from_secs(1)..=Duration::from_secs(3600),
         faults,
     );
     let in_flight = section.integer("in_flight", 1..=1000, faults).unwrap_or(32);
+    let rate = section.integer("rate", 512..=1 << 30, faults);
     let files = identity::Files {
         ca: ca?,
         certificate: certificate?,
         key: key?,
+        crl,
     };
     crate::enrolment::renewal::settle(&files);
     files::check_identity(gateway, &files, faults);
     Some(Broker {
         host: host?,
         port: u16::try_from(port).ok()?,
+        mqtt: mqtt.unwrap_or_default(),
         files,
         keep_alive: keep_alive.unwrap_or(Duration::from_secs(30)),
         in_flight: u16::try_from(in_flight).ok()?,
+        rate: rate.and_then(|rate| u32::try_from(rate).ok()),
     })
 }
 
@@ -251,10 +264,12 @@ fn store(section: &mut Section, folder: &Path, faults: &mut Faults) -> Option<St
     let budget_mib = section
         .integer("budget_mib", 16..=1 << 20, faults)
         .unwrap_or(512);
+    let engine = section.choice("engine", &EngineKind::WORDS, faults);
     let key = files::store_key(section, folder, faults);
     Some(Store {
         path: path?,
-        key: StoreKey::from_bytes(*key?),
+        engine: engine.unwrap_or(EngineKind::Log),
+        key: key?,
         budget: u64::try_from(budget_mib).ok()? << 20,
     })
 }

@@ -3,6 +3,7 @@
 //! Owns the only place that knows which driver word means which constructor. Promises that a device can
 //! always be made: whether it answers shows when it is started.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -13,7 +14,7 @@ use wardlink_firmware_shim::{linux, sim};
 use wardlink_wire::birth;
 use wardlink_wire::decimal::Decimal;
 use wardlink_wire::id::DeviceId;
-use wardlink_wire::profile::{Bus, DeviceSettings, Driver, Simulation};
+use wardlink_wire::profile::{Bus, DeviceSettings, Kind, Options, Simulation};
 use wardlink_wire::stream::{Ratio, Sampling, Stream, StreamKind};
 
 use crate::clock;
@@ -75,21 +76,11 @@ pub fn attach(
     settings: &DeviceSettings,
     numbers: &StreamNumbers,
 ) -> (Box<dyn Device>, Arc<Attached>) {
+    let options = &settings.driver.options;
+    let maker = maker(settings.driver.kind);
     let device = match &settings.bus {
-        Bus::Simulated(simulation) => simulated(&settings.driver, &world(simulation)),
-        Bus::Path(path) => match &settings.driver {
-            Driver::Tmp117 { address, period } => linux::tmp117(path, *address, *period),
-            Driver::Max30102 { rate } => linux::max30102(path, *rate),
-            Driver::Ads1292r { rate, ready } => {
-                let (chip, line) = ready.clone().unwrap_or_default();
-                linux::ads1292r(path, (&chip, line), *rate)
-            }
-            Driver::Nonin => linux::nonin(path),
-            // The profile refuses a front end on a real bus; played here it still is one.
-            Driver::Frontend { recording } => {
-                sim::frontend(&world(&Simulation::default()), recording)
-            }
-        },
+        Bus::Simulated(simulation) => (maker.simulated)(&world(simulation), options),
+        Bus::Path(path) => (maker.real)(path, options),
     };
     let since_ns = clock::now().utc_ns;
     let describe = |spec: &StreamSpec| stream(settings, spec, numbers.next(), since_ns);
@@ -123,13 +114,41 @@ pub fn event_stream(device: DeviceId, number: u32, simulated: bool, since_ns: i6
     }
 }
 
-fn simulated(driver: &Driver, world: &World) -> Box<dyn Device> {
-    match driver {
-        Driver::Tmp117 { address, period } => sim::tmp117(world, *address, *period),
-        Driver::Max30102 { rate } => sim::max30102(world, *rate),
-        Driver::Ads1292r { rate, .. } => sim::ads1292r(world, *rate),
-        Driver::Nonin => sim::nonin(world),
-        Driver::Frontend { recording } => sim::frontend(world, recording),
+/// How a device comes to be.
+struct Maker {
+    /// On a bus or line of this machine.
+    real: fn(&Path, &Options) -> Box<dyn Device>,
+    /// On a simulated one.
+    simulated: fn(&World, &Options) -> Box<dyn Device>,
+}
+
+/// The table of drivers: one row a kind.
+fn maker(kind: Kind) -> Maker {
+    match kind {
+        Kind::Tmp117 => Maker {
+            real: |path, told| linux::tmp117(path, told.address, told.period),
+            simulated: |world, told| sim::tmp117(world, told.address, told.period),
+        },
+        Kind::Max30102 => Maker {
+            real: |path, told| linux::max30102(path, told.rate),
+            simulated: |world, told| sim::max30102(world, told.rate),
+        },
+        Kind::Ads1292r => Maker {
+            real: |path, told| {
+                let (chip, line) = told.ready.clone().unwrap_or_default();
+                linux::ads1292r(path, (&chip, line), told.rate)
+            },
+            simulated: |world, told| sim::ads1292r(world, told.rate),
+        },
+        Kind::Nonin => Maker {
+            real: |path, _| linux::nonin(path),
+            simulated: |world, _| sim::nonin(world),
+        },
+        Kind::Frontend => Maker {
+            // The profile refuses a front end on a real bus; played here it still is one.
+            real: |_, told| sim::frontend(&world(&Simulation::default()), &told.recording),
+            simulated: |world, told| sim::frontend(world, &told.recording),
+        },
     }
 }
 

@@ -4,9 +4,12 @@
 //! that a number here comes from progress that was made, never from an intention.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::watch;
 use wardlink_wire::id::DeviceId;
+use wardlink_wire::lane::Lane;
 
 /// The latest state of every part.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +24,8 @@ pub struct Snapshot {
     pub gaps: u64,
     /// Version of the profile in force.
     pub profile: u64,
+    /// When the oldest undelivered record of a lane was measured: UTC, nanoseconds since 1970-01-01.
+    pub oldest: BTreeMap<Lane, i64>,
     /// Devices of the profile.
     pub devices: BTreeMap<DeviceId, DeviceHealth>,
     /// What is wrong now, by the part that says so.
@@ -80,6 +85,8 @@ impl DeviceState {
 pub enum Part {
     /// The store.
     Store,
+    /// Whether the store is the one that was here before.
+    History,
     /// The connection to the broker.
     Link,
     /// Certificate and key.
@@ -88,11 +95,16 @@ pub enum Part {
     Receipts,
     /// Configuration.
     Profile,
+    /// Batches that the broker does not take.
+    Delivery,
 }
 
 /// The shared health.
 #[derive(Debug, Clone)]
-pub struct Health(std::sync::Arc<watch::Sender<Snapshot>>);
+pub struct Health {
+    snapshot: Arc<watch::Sender<Snapshot>>,
+    turns: Arc<AtomicU64>,
+}
 
 impl Health {
     /// Everything is starting.
@@ -104,20 +116,24 @@ impl Health {
             receipts: 0,
             gaps: 0,
             profile,
+            oldest: BTreeMap::new(),
             devices: BTreeMap::new(),
             faults: BTreeMap::new(),
         };
-        Self(std::sync::Arc::new(watch::Sender::new(snapshot)))
+        Self {
+            snapshot: Arc::new(watch::Sender::new(snapshot)),
+            turns: Arc::new(AtomicU64::new(0)),
+        }
     }
 
     /// Changes the snapshot.
     pub fn update(&self, change: impl FnOnce(&mut Snapshot)) {
-        self.0.send_modify(change);
+        self.snapshot.send_modify(change);
     }
 
     /// Says what is wrong with a part, once until it changes.
     pub fn fault(&self, part: Part, text: String) {
-        self.0.send_if_modified(|snapshot| {
+        self.snapshot.send_if_modified(|snapshot| {
             if snapshot.faults.get(&part) == Some(&text) {
                 return false;
             }
@@ -129,13 +145,24 @@ impl Health {
 
     /// Says that a part is well again.
     pub fn well(&self, part: Part) {
-        self.0
+        self.snapshot
             .send_if_modified(|snapshot| snapshot.faults.remove(&part).is_some());
+    }
+
+    /// Says that the recorder has looked at everything that was due: it neither hangs nor waits for the medium.
+    pub fn turn(&self) {
+        self.turns.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often the recorder said so.
+    #[must_use]
+    pub fn turns(&self) -> u64 {
+        self.turns.load(Ordering::Relaxed)
     }
 
     /// The latest.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        self.0.borrow().clone()
+        self.snapshot.borrow().clone()
     }
 }

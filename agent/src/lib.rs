@@ -15,18 +15,24 @@
 //! | [`update`] | broker -> verified bundle -> the profile in force |
 //! | [`enrolment`] | keys made here, certificate from the operator, renewed in time |
 //! | [`health`], [`status`] | what is going on, for people |
+//! | [`supervision`] | what the service manager is told |
+//! | [`sandbox`] | what the running agent gives up: files, system calls |
+//! | [`doctor`] | would this gateway measure, keep and deliver? |
 //! | [`agent`] | opens, starts, supervises, stops |
 
 pub mod agent;
 pub mod clock;
 pub mod config;
 pub mod devices;
+pub mod doctor;
 pub mod enrolment;
 pub mod health;
 pub mod publisher;
 pub mod record;
 pub mod recorder;
 pub mod sampler;
+pub mod sandbox;
 pub mod status;
 pub mod store;
+pub mod supervision;
 pub mod update;

@@ -1,4 +1,4 @@
-//! `wardlink-agent`: run, enrol, check, status.
+//! `wardlink-agent`: run, enrol, check, doctor, status.
 
 use std::io::{IsTerminal, Write, stderr, stdout};
 use std::path::{Path, PathBuf};
@@ -15,6 +15,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{fmt, registry, reload};
 use wardlink_agent::agent::{Agent, Stopping};
 use wardlink_agent::config::Settings;
+use wardlink_agent::doctor::{self, Reach, Verdict};
 use wardlink_agent::enrolment;
 use wardlink_agent::status::Report;
 use wardlink_wire::profile::LogLevel;
@@ -58,6 +59,21 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Look whether this gateway would measure, keep and deliver: changes nothing, disturbs nobody
+    ///
+    /// Run it as the user of the agent, so that rights are judged as they will be. Exit status: 0 nothing is
+    /// wrong, 1 something is, 2 the configuration has faults.
+    Doctor {
+        /// The gateway's configuration file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Send nothing to the network
+        #[arg(long)]
+        offline: bool,
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
     /// Ask the running agent how it does
     Status {
         /// The gateway's configuration file, which names the status socket
@@ -82,6 +98,11 @@ fn main() -> ExitCode {
         } => run(&config, claim.as_deref(), json, Duration::from_secs(grace)),
         Command::Enrol(command) => enrol(&command),
         Command::Check { config } => check(&config),
+        Command::Doctor {
+            config,
+            offline,
+            json,
+        } => doctor(&config, offline, json),
         Command::Status {
             config,
             socket,
@@ -114,6 +135,7 @@ fn run(
     let report = runtime.block_on(async {
         let stop = CancellationToken::new();
         let agent = Agent::open(settings)?;
+        tracing::info!("given up: {}", agent.confine()?);
         let stopping = Stopping {
             stop: stop.clone(),
             grace,
@@ -176,6 +198,32 @@ fn check(config: &Path) -> anyhow::Result<ExitCode> {
         }
         Err(faults) => Ok(refuse(config, &faults.to_string())),
     }
+}
+
+fn doctor(config: &Path, offline: bool, json: bool) -> anyhow::Result<ExitCode> {
+    let _level = log_to_stderr()?;
+    let reach = if offline {
+        Reach::Offline
+    } else {
+        Reach::Everything
+    };
+    let findings = match doctor::examine(config, reach) {
+        Ok(findings) => findings,
+        Err(faults) => return Ok(refuse(config, &faults.to_string())),
+    };
+    let out = &mut stdout();
+    for finding in &findings {
+        if json {
+            writeln!(out, "{}", serde_json::to_string(finding)?)?;
+        } else {
+            writeln!(out, "{finding}")?;
+        }
+    }
+    let worst = findings.iter().map(|finding| finding.verdict).max();
+    Ok(match worst {
+        Some(Verdict::Wrong) => ExitCode::FAILURE,
+        _ => ExitCode::SUCCESS,
+    })
 }
 
 fn status(

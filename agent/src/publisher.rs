@@ -1,33 +1,57 @@
 //! Store -> broker: what is acknowledged leaves the store, everything else is sent again.
 //!
-//! Owns the connection and its ledger. Promises that nothing leaves the store before it is delivered (by
-//! receipt or by PUBACK, as configured), that after every reconnect everything undelivered is sent again,
-//! and that certificate and key are read anew for each connection. Refuses to trust the broker with more
-//! than the next hop.
+//! Owns connecting, the order of service and the window of what is under way (docs/uplink.md). Promises that
+//! nothing leaves the store before it is delivered (by receipt or by PUBACK, as configured), that after
+//! every reconnect everything undelivered is sent again, that an alarm waits for nothing but the link and
+//! that no batch can hold up its lane for good. Refuses to trust the broker with more than the next hop.
+//!
+//! | file | what it decides |
+//! | --- | --- |
+//! | [`link`], [`source`] | what a network and a store have to offer; [`dial`] is the real network |
+//! | [`uplink`], [`serve`] | connection after connection; one connection |
+//! | [`supply`], [`marks`] | what is to be sent, and what of it is live |
+//! | [`order`], [`bucket`], [`window`], [`flow`] | what goes next, and when it may |
+//! | [`suspects`], [`cut`] | what a broker does not want |
+//! | [`messages`], [`expiry`] | what else is said |
 
-mod ledger;
+mod bucket;
+mod cut;
+mod dial;
+mod expiry;
+mod flow;
+mod link;
+mod marks;
 mod messages;
+mod order;
+mod pace;
 mod serve;
+mod source;
+mod supply;
+mod suspects;
+mod uplink;
+mod window;
+
+#[cfg(all(test, feature = "paused-time"))]
+mod simulation;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
-use wardlink_link::backoff::Backoff;
-use wardlink_link::identity::Identity;
-use wardlink_link::session::{Options, Publication, Session};
 use wardlink_wire::birth;
 use wardlink_wire::id::GatewayId;
-use wardlink_wire::state::{ConfigState, State};
-use wardlink_wire::topic::{Subject, Topic};
+use wardlink_wire::profile::Profile;
+use wardlink_wire::signature::VerifyingKey;
+use wardlink_wire::state::ConfigState;
 
-use crate::clock;
-use crate::config::{Broker, Monitor};
-use crate::health::{Health, Link, Part};
+use crate::config::{Broker, Delivery, Monitor};
+use crate::health::Health;
+use crate::record::Capture;
 use crate::recorder::LastWords;
 use crate::store::Store;
+use pace::Pace;
+use source::StoreSource;
+use uplink::Uplink;
 
 pub use messages::Described;
 
@@ -48,8 +72,12 @@ pub struct Publisher {
     pub attached: watch::Receiver<Vec<birth::Device>>,
     /// What became of the last bundle.
     pub config_state: watch::Receiver<Option<ConfigState>>,
+    /// The profile in force, for its share of the uplink.
+    pub profile: watch::Receiver<Arc<Profile>>,
     /// Where bundles go.
     pub bundles: mpsc::Sender<Vec<u8>>,
+    /// Where events go. Weak: the recorder ends when nobody measures any more.
+    pub captures: mpsc::WeakSender<Capture>,
     /// Asked before the end, when everything seems delivered.
     pub last_words: LastWords,
     /// Where it says how it does.
@@ -70,114 +98,58 @@ impl Publisher {
     ///
     /// # Errors
     /// When the store's reader is gone. A broker that cannot be reached is no error: the store keeps.
-    pub async fn run(mut self, stop: Stop) -> Result<(), PublisherError> {
-        let mut backoff = Backoff::new(FIRST_DELAY, LAST_DELAY);
-        loop {
-            let connected = tokio::select! {
-                biased;
-                () = stop.now.cancelled() => return Ok(()),
-                connected = self.connect() => connected,
-            };
-            if let Some(session) = connected {
-                let since = Instant::now();
-                self.health
-                    .update(|snapshot| snapshot.link = Link::Connected);
-                self.health.well(Part::Link);
-                tracing::info!(host = %self.broker.host, port = self.broker.port, "connected");
-                let ended = serve::serve(&mut self, session, &stop).await?;
-                self.health
-                    .update(|snapshot| snapshot.link = Link::Connecting);
-                match ended {
-                    serve::Ended::Stopped => return Ok(()),
-                    serve::Ended::Broken(reason) => self.health.fault(Part::Link, reason),
-                }
-                // A link that never was good for long has not earned a fresh start.
-                if since.elapsed() >= PROVEN {
-                    backoff.reset();
-                }
-            }
-            if stop.drained.is_cancelled() && self.is_done().await {
-                return Ok(());
-            }
-            tokio::select! {
-                biased;
-                () = stop.now.cancelled() => return Ok(()),
-                () = sleep(backoff.next_delay()) => {}
-            }
-        }
-    }
-
-    async fn connect(&self) -> Option<Session> {
-        let identity = match Identity::load(&self.broker.files) {
-            Ok(identity) => identity,
-            Err(error) => {
-                self.health.fault(Part::Identity, error.to_string());
-                return None;
-            }
-        };
-        if identity.common_name() != self.gateway.as_str() {
-            let text = format!(
-                "the certificate is for {:?}, not for {}",
-                identity.common_name(),
-                self.gateway
-            );
-            self.health.fault(Part::Identity, text);
-            return None;
-        }
-        if identity.not_after() <= clock::utc_seconds() {
-            let text =
-                "the certificate is expired: recording goes on, delivery waits for a new one";
-            self.health.fault(Part::Identity, text.to_owned());
-        } else {
-            self.health.well(Part::Identity);
-        }
-        let options = Options {
-            host: self.broker.host.clone(),
-            port: self.broker.port,
-            client_id: self.gateway.to_string(),
-            keep_alive: self.broker.keep_alive,
-            clean: true,
-            in_flight: self.broker.in_flight,
-            will: self.will(),
-        };
-        match Session::open(&identity, options).await {
-            Ok(session) => Some(session),
-            Err(error) => {
-                let place = format!("{}:{}", self.broker.host, self.broker.port);
-                self.health.fault(Part::Link, format!("{place}: {error}"));
-                None
-            }
-        }
-    }
-
-    fn will(&self) -> Option<Publication> {
-        let offline = State {
-            schema: wardlink_wire::SCHEMA,
+    pub async fn run(self, stop: Stop) -> Result<(), PublisherError> {
+        let dial = dial::Broker::new(
+            self.gateway.clone(),
+            self.broker.clone(),
+            self.health.clone(),
+        );
+        let source = StoreSource {
+            store: self.store,
             gateway: self.gateway.clone(),
-            online: false,
-            health: None,
+            key: Arc::new(self.monitor.payload_key),
+            health: self.health.clone(),
         };
-        let payload = wardlink_wire::codec::encode(&offline).ok()?;
-        Some(Publication {
-            topic: Topic::new(self.gateway.clone(), Subject::State).to_string(),
-            payload,
-            retain: true,
-        })
+        let outside = Outside {
+            gateway: self.gateway,
+            broker: format!("{}:{}", self.broker.host, self.broker.port),
+            in_flight: self.broker.in_flight,
+            rate: self.broker.rate,
+            receipt_keys: self.monitor.receipt_keys,
+            delivery: self.monitor.delivery,
+            committed: self.committed,
+            attached: self.attached,
+            config_state: self.config_state,
+            profile: self.profile,
+            bundles: self.bundles,
+            captures: self.captures,
+            last_words: self.last_words,
+            health: self.health,
+        };
+        Uplink::new(outside, dial, source, Pace::NORMAL)
+            .run(stop)
+            .await
     }
+}
 
-    /// Whether nothing is left to deliver, and the recorder has nothing to add.
-    async fn is_done(&self) -> bool {
-        self.backlog() == 0 && !self.last_words.ask().await
-    }
-
-    fn backlog(&self) -> u64 {
-        self.store
-            .usage()
-            .lanes
-            .iter()
-            .map(|lane| lane.unacknowledged)
-            .sum()
-    }
+/// The publisher's neighbours and settings, without network and store.
+#[derive(Debug)]
+struct Outside {
+    gateway: GatewayId,
+    /// Where it is, for people.
+    broker: String,
+    in_flight: u16,
+    rate: Option<u32>,
+    receipt_keys: Vec<VerifyingKey>,
+    delivery: Delivery,
+    committed: watch::Receiver<u64>,
+    attached: watch::Receiver<Vec<birth::Device>>,
+    config_state: watch::Receiver<Option<ConfigState>>,
+    profile: watch::Receiver<Arc<Profile>>,
+    bundles: mpsc::Sender<Vec<u8>>,
+    captures: mpsc::WeakSender<Capture>,
+    last_words: LastWords,
+    health: Health,
 }
 
 /// Why the publisher ended early.
@@ -186,9 +158,7 @@ pub enum PublisherError {
     /// The thread that reads died.
     #[error("the store's reader ended unexpectedly")]
     Worker,
+    /// A batch cannot be sealed for the monitor.
+    #[error("a batch cannot be sealed for the monitor: {0}")]
+    Seal(String),
 }
-
-const FIRST_DELAY: Duration = Duration::from_millis(500);
-const LAST_DELAY: Duration = Duration::from_secs(8);
-/// A connection that held this long resets the back-off.
-const PROVEN: Duration = Duration::from_secs(10);

@@ -26,7 +26,7 @@ use wardlink_wire::time::Timestamp;
 use crate::clock::{self, StepDetector};
 use crate::health::{Health, Part};
 use crate::record::{self, Capture, Placed};
-use crate::store::{Damage, NewBatch, Store, StoreError};
+use crate::store::{Damage, Fault, NewBatch, Store, StoreError};
 use lanes::{Lanes, Open};
 pub use last_words::{Asked, LastWords, last_words};
 
@@ -88,6 +88,7 @@ impl Recorder {
             work.notice_damage();
             let due = work.lanes.take_due(&work.recorder.profile.borrow());
             work.commit(due).await?;
+            work.recorder.health.turn();
         }
         let rest = work.lanes.take_all();
         work.commit(rest).await?;
@@ -135,12 +136,11 @@ impl Work {
             let (first, last) = (range.first(), range.last());
             let text = format!("store: {lane} records {first} to {last} are lost: {fault}");
             self.recorder.health.fault(Part::Store, text);
-            self.lost.push(gap(
-                lane,
-                Some(range),
-                range.count(),
-                GapCause::StoreDamaged,
-            ));
+            let cause = match fault {
+                Fault::Evicted => GapCause::Retention,
+                _ => GapCause::StoreDamaged,
+            };
+            self.lost.push(gap(lane, Some(range), range.count(), cause));
         }
     }
 
@@ -185,7 +185,13 @@ impl Work {
                 self.recorder
                     .health
                     .update(|snapshot| snapshot.gaps += gaps);
-                self.recorder.health.well(Part::Store);
+                match self.recorder.store.shortage() {
+                    Some(shortage) => self
+                        .recorder
+                        .health
+                        .fault(Part::Store, shortage.to_string()),
+                    None => self.recorder.health.well(Part::Store),
+                }
                 self.recorder
                     .committed
                     .send_modify(|count| *count = count.wrapping_add(1));

@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use wardlink_wire::id::GatewayId;
 
+use crate::clock;
 use crate::health::{Health, Link};
 use crate::store::Store;
 
@@ -70,6 +71,9 @@ pub struct LaneReport {
     pub acknowledged: u64,
     /// Of them not.
     pub backlog: u64,
+    /// Age of the oldest of those, seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest_s: Option<u64>,
 }
 
 /// How one device does.
@@ -115,6 +119,7 @@ impl Status {
                 recorded: lane.next.0,
                 acknowledged: lane.next.0.saturating_sub(lane.unacknowledged),
                 backlog: lane.unacknowledged,
+                oldest_s: snapshot.oldest.get(&lane.lane).map(|since| age(*since)),
             })
             .collect();
         Report {
@@ -203,6 +208,12 @@ impl Report {
         stream.read_to_end(&mut text).map_err(io)?;
         serde_json::from_slice(&text).map_err(|error| io(io::Error::other(error)))
     }
+}
+
+/// Seconds since a moment; zero if it is yet to come.
+fn age(since_utc_ns: i64) -> u64 {
+    let age = clock::now().utc_ns.saturating_sub(since_utc_ns);
+    u64::try_from(age / 1_000_000_000).unwrap_or(0)
 }
 
 /// A socket that was left behind is replaced; whoever holds the store is the only agent here.

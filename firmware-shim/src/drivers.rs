@@ -12,8 +12,10 @@
 
 pub mod ads1292r;
 mod blocks;
+mod i2c;
 pub mod max30102;
 pub mod nonin;
+mod numeric;
 mod port;
 pub mod tmp117;
 

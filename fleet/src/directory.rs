@@ -140,13 +140,14 @@ impl Settings {
     }
 }
 
-/// The TLS files in the folder of the operator or of the monitor.
+/// The TLS files in the folder of the operator or of the monitor. A `crl.pem` beside them is honoured.
 #[must_use]
 pub fn identity_files(folder: &Path) -> Files {
     Files {
         ca: folder.join("ca.pem"),
         certificate: folder.join("tls.pem"),
         key: folder.join("tls.key"),
+        crl: Some(folder.join("crl.pem")).filter(|crl| crl.exists()),
     }
 }
 

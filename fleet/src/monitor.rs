@@ -15,7 +15,8 @@ use clap::{Args, Subcommand};
 use service::Service;
 use tokio_util::sync::CancellationToken;
 use wardlink_link::file::{self, FileError};
-use wardlink_link::identity::{Identity, IdentityError};
+use wardlink_link::identity::{Files, Identity, IdentityError};
+use wardlink_link::session::Version;
 use wardlink_wire::message::PayloadMasterKey;
 use wardlink_wire::signature::SigningKey;
 
@@ -61,6 +62,9 @@ pub struct RunArguments {
     /// Where the broker is [default: as in fleet.toml]
     #[arg(long, value_name = "HOST[:PORT]")]
     pub broker: Option<BrokerAddress>,
+    /// Which MQTT the broker speaks: 3.1.1 or 5
+    #[arg(long, value_name = "VERSION", default_value_t)]
+    pub mqtt: Version,
     /// How much to log: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub log: tracing::Level,
@@ -83,7 +87,7 @@ pub async fn run(arguments: &RunArguments, stop: CancellationToken) -> Result<()
         .unwrap_or_else(|| fleet.monitor());
     let credentials = Credentials::load(&folder)?;
     let archive = Archive::open(&data)?;
-    Service::new(credentials, broker, data, archive)?
+    Service::new(credentials, (broker, arguments.mqtt), data, archive)?
         .run(stop)
         .await;
     Ok(())
@@ -92,7 +96,8 @@ pub async fn run(arguments: &RunArguments, stop: CancellationToken) -> Result<()
 /// Who the monitor is, what it opens messages with, and what it signs receipts with.
 #[derive(Debug)]
 pub struct Credentials {
-    identity: Identity,
+    /// Read anew for each connection, so that a renewed certificate needs no restart.
+    identity: Files,
     master: PayloadMasterKey,
     receipts: SigningKey,
 }
@@ -104,8 +109,11 @@ impl Credentials {
     /// When a file is missing, exposed to others or not what it should be.
     pub fn load(folder: &Path) -> Result<Self, MonitorError> {
         let master = file::read_key(&folder.join("payload-master.key"))?;
+        let identity = identity_files(folder);
+        // A certificate that cannot be used is to be said now.
+        Identity::load(&identity)?;
         Ok(Self {
-            identity: Identity::load(&identity_files(folder))?,
+            identity,
             master: PayloadMasterKey::from_bytes(*master),
             receipts: file::read_signing_key(&folder.join("receipt.key"))?,
         })

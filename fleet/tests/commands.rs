@@ -205,6 +205,7 @@ fn what_enrolment_writes_is_what_the_agent_reads() {
         ca: folder.join("ca.pem"),
         certificate: folder.join("gateway.pem"),
         key: folder.join("gateway.key"),
+        crl: None,
     });
     assert_eq!(identity.unwrap().common_name(), "gw-0001");
     let gateway: GatewayId = "gw-0001".parse().unwrap();

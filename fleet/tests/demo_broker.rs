@@ -20,7 +20,7 @@ use wardlink::directory::{FleetDirectory, identity_files};
 use wardlink::passphrase::PassphraseArguments;
 use wardlink::{enrol, init};
 use wardlink_link::identity::{Files, Identity};
-use wardlink_link::session::{Incoming, Options, Publication, Session, SessionError};
+use wardlink_link::session::{Incoming, Options, Publication, Session, SessionError, Version};
 
 /// A fleet with one gateway.
 struct Fleet {
@@ -70,6 +70,7 @@ impl Fleet {
             ca: folder.join("ca.pem"),
             certificate: folder.join("gateway.pem"),
             key: folder.join("gateway.key"),
+            crl: None,
         }
     }
 
@@ -124,6 +125,7 @@ struct Client<'a> {
 impl Client<'_> {
     async fn open(&self, broker: &Broker) -> Result<Session, SessionError> {
         let options = Options {
+            version: Version::default(),
             host: "127.0.0.1".to_owned(),
             port: broker.address.port(),
             client_id: self.id.to_owned(),

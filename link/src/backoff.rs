@@ -1,11 +1,16 @@
-//! When to try again: exponential back-off with full jitter.
+//! When to try again: exponential back-off with full jitter, cut short when the network comes up.
 //!
-//! Promises that many clients losing the same peer at once come back spread over time, and that the
-//! delay is never longer than its bound. The owner resets it once a connection has proven good.
+//! Promises that many clients losing the same peer at once come back spread over time, that the delay is
+//! never longer than its bound and the peer's own wish, and that a machine whose link returns does not sit
+//! out what is left of an old delay. The owner resets it once a connection has proven good: neither a
+//! link that flaps nor a peer that accepts and drops makes the delays small again.
 
 use std::time::Duration;
 
 use aws_lc_rs::rand;
+use tokio::time::sleep;
+
+use crate::roads::Roads;
 
 /// Delays that grow until told otherwise.
 #[derive(Debug, Clone)]
@@ -13,6 +18,7 @@ pub struct Backoff {
     least: Duration,
     most: Duration,
     ceiling: Duration,
+    roads: Option<Roads>,
 }
 
 impl Backoff {
@@ -23,6 +29,28 @@ impl Backoff {
             least,
             most,
             ceiling: least,
+            roads: None,
+        }
+    }
+
+    /// Waits until another attempt is due. A peer that wants to be left alone for a `pause`
+    /// (`SessionError::pause`) is; without one, a network that comes up ends the wait.
+    ///
+    /// Cancelling the future loses nothing but the delay that was drawn.
+    pub async fn wait(&mut self, pause: Duration) {
+        let delay = self.next_delay_after(pause);
+        tracing::info!("trying again in {:.1} s", delay.as_secs_f64());
+        if !pause.is_zero() {
+            return sleep(delay).await;
+        }
+        let roads = self.roads.get_or_insert_with(Roads::now);
+        tokio::select! {
+            () = sleep(delay) => {}
+            () = roads.another() => {
+                tracing::info!("the network came up: trying again at once");
+                // A whole ward gets its power back at once.
+                sleep(self.least.mul_f64(unit_random())).await;
+            }
         }
     }
 
@@ -31,6 +59,11 @@ impl Backoff {
         let ceiling = self.ceiling;
         self.ceiling = ceiling.saturating_mul(2).min(self.most);
         ceiling.mul_f64(unit_random())
+    }
+
+    /// The next delay after a pause: at least that, and spread over as much again.
+    pub fn next_delay_after(&mut self, pause: Duration) -> Duration {
+        pause + self.next_delay().max(pause.mul_f64(unit_random()))
     }
 
     /// Starts small again.
@@ -60,6 +93,30 @@ mod tests {
         }
         backoff.reset();
         assert!(backoff.next_delay() <= Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_peer_that_wants_a_pause_gets_it_and_no_crowd_after_it() {
+        let pause = Duration::from_secs(30);
+        let delays: Vec<_> = (0..1000)
+            .map(|_| {
+                Backoff::new(Duration::from_millis(500), Duration::from_secs(8))
+                    .next_delay_after(pause)
+            })
+            .collect();
+        assert!(
+            delays
+                .iter()
+                .all(|delay| (pause..=pause * 2).contains(delay))
+        );
+        let early = delays
+            .iter()
+            .filter(|delay| **delay < pause * 3 / 2)
+            .count();
+        assert!(
+            (300..700).contains(&early),
+            "{early} of 1000 in the first half"
+        );
     }
 
     #[test]

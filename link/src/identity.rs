@@ -2,17 +2,20 @@
 //!
 //! Promises that an [`Identity`] is usable: its key belongs to its certificate, its certificate names
 //! somebody. An expired certificate loads all the same and says when it ended, because recording must go
-//! on; the peer will refuse it. TLS is 1.3 only, the server is verified against the given CA and nothing
-//! else, and no session is ever resumed, so that a renewed certificate is the one that is shown.
+//! on; the peer will refuse it. TLS is 1.3 only, the server is verified against the given CA and revocation
+//! list and nothing else, and no session is ever resumed, so that a renewed certificate is the one that is
+//! shown.
+
+mod verifier;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::ClientConfig;
+use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -28,6 +31,9 @@ pub struct Files {
     pub certificate: PathBuf,
     /// The party's private key; nobody else may read the file.
     pub key: PathBuf,
+    /// Certificates that the fleet's CA has taken back (RFC 5280 section 5). If a file is named, it must be
+    /// there: without it there is no identity.
+    pub crl: Option<PathBuf>,
 }
 
 /// A party that can prove who it is.
@@ -160,20 +166,12 @@ fn certified_key(
 
 fn client_config(files: &Files, certified: CertifiedKey) -> Result<ClientConfig, IdentityError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(&files.ca)? {
-        roots
-            .add(certificate)
-            .map_err(|error| IdentityError::trust(&files.ca, &error))?;
-    }
-    let verifier =
-        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-            .build()
-            .map_err(|error| IdentityError::trust(&files.ca, &error))?;
+    let verifier = verifier::verifier(files, &provider)?;
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(|error| IdentityError::trust(&files.ca, &error))?
-        .with_webpki_verifier(verifier)
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
         .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
     config.resumption = Resumption::disabled();
     Ok(config)
@@ -204,6 +202,14 @@ pub enum IdentityError {
         /// The key.
         key: PathBuf,
     },
+    /// A revocation list that cannot be used.
+    #[error("{}: cannot be used as revocation list: {reason}", path.display())]
+    Revocation {
+        /// The file.
+        path: PathBuf,
+        /// What the library said.
+        reason: String,
+    },
     /// A CA that cannot be believed.
     #[error("{}: cannot be used as certificate authority: {reason}", path.display())]
     Trust {
@@ -228,67 +234,4 @@ impl IdentityError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use rcgen::{CertificateParams, DnType, KeyPair};
-
-    struct Made {
-        folder: tempfile::TempDir,
-        files: Files,
-    }
-
-    /// A self-signed party; the days are counted from 1970-01-01.
-    fn made(begins: i64, ends: i64) -> Made {
-        let folder = tempfile::tempdir().unwrap();
-        let mut params = CertificateParams::new(vec![]).unwrap();
-        params.distinguished_name.push(DnType::CommonName, "gw-7");
-        params.not_before = x509_time(begins);
-        params.not_after = x509_time(ends);
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.self_signed(&key).unwrap();
-        let files = Files {
-            ca: folder.path().join("ca.pem"),
-            certificate: folder.path().join("gw.pem"),
-            key: folder.path().join("gw.key"),
-        };
-        file::write(&files.ca, certificate.pem().as_bytes()).unwrap();
-        file::write(&files.certificate, certificate.pem().as_bytes()).unwrap();
-        file::write_private(&files.key, key.serialize_pem().as_bytes()).unwrap();
-        Made { folder, files }
-    }
-
-    fn x509_time(days: i64) -> ::time::OffsetDateTime {
-        ::time::OffsetDateTime::UNIX_EPOCH + ::time::Duration::days(days)
-    }
-
-    #[test]
-    fn an_expired_certificate_still_loads_and_says_when_it_ended() {
-        let made = made(10_000, 10_001);
-        let identity = Identity::load(&made.files).unwrap();
-        assert_eq!(identity.common_name(), "gw-7");
-        assert_eq!(identity.not_after(), 10_001 * 86_400);
-    }
-
-    #[test]
-    fn the_key_of_another_certificate_is_refused_by_name() {
-        let (ours, theirs) = (made(0, 40_000), made(0, 40_000));
-        let files = Files {
-            key: theirs.files.key,
-            ..ours.files
-        };
-        let said = Identity::load(&files).unwrap_err().to_string();
-        assert!(said.contains("gw.key is not the key of"), "{said}");
-    }
-
-    #[test]
-    fn missing_and_garbled_files_are_named() {
-        let made = made(0, 40_000);
-        std::fs::write(&made.files.ca, "nonsense").unwrap();
-        let said = Identity::load(&made.files).unwrap_err().to_string();
-        assert!(said.contains("ca.pem"), "{said}");
-        std::fs::remove_file(&made.files.certificate).unwrap();
-        let said = Identity::load(&made.files).unwrap_err().to_string();
-        assert!(said.contains("gw.pem"), "{said}");
-        drop(made.folder);
-    }
-}
+mod tests;

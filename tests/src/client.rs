@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 use tokio::time::timeout;
 use wardlink::directory::identity_files;
 use wardlink_link::identity::{Files, Identity};
-use wardlink_link::session::{Options, Publication, Session, SessionError};
+use wardlink_link::session::{Options, Publication, Session, SessionError, Version};
 use wardlink_wire::id::GatewayId;
 use wardlink_wire::topic::{Subject, Topic};
 
@@ -42,12 +42,21 @@ impl Client {
     /// # Errors
     /// When the broker does not want it, or it does not believe the broker.
     pub fn connect(files: &Files, port: u16) -> Result<Self, SessionError> {
+        Self::connect_in(Version::default(), files, port)
+    }
+
+    /// Connects with any certificate, in this version of MQTT.
+    ///
+    /// # Errors
+    /// When the broker does not want it, or it does not believe the broker.
+    pub fn connect_in(version: Version, files: &Files, port: u16) -> Result<Self, SessionError> {
         let identity = Identity::load(files).expect("an identity");
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();
         let runtime = runtime.expect("a runtime");
         let options = Options {
+            version,
             host: "localhost".to_owned(),
             port,
             client_id: format!(
@@ -124,6 +133,7 @@ pub fn gateway_files(gateway: &Gateway) -> Files {
         ca: gateway.join("ca.pem"),
         certificate: gateway.join("gateway.pem"),
         key: gateway.join("gateway.key"),
+        crl: None,
     }
 }
 

@@ -47,6 +47,12 @@ impl Program {
         }
     }
 
+    /// The number of its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Everything that it wrote to stderr.
     #[must_use]
     pub fn log(&self) -> String {

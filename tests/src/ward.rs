@@ -54,3 +54,15 @@ impl Ward {
         gateway
     }
 }
+
+/// A gateway whose broker is not there: what it measures stays with it.
+#[track_caller]
+#[must_use]
+pub fn lonely(profile: &str) -> (Gateway, Fleet, Folder) {
+    let folder = Folder::new();
+    let fleet = Fleet::init(folder.join("fleet"));
+    let out = folder.join("gw-1");
+    // Nobody listens on port 1.
+    fleet.enrol("gw-1", profile, 1, &out);
+    (Gateway::at("gw-1", out), fleet, folder)
+}

@@ -392,6 +392,7 @@ fn claim_files(ward: &Ward, claim: &str) -> Files {
         ca: ward.folder.join("claim-ca.pem"),
         certificate: ward.folder.join("claim.pem"),
         key: ward.folder.join("claim.key"),
+        crl: None,
     };
     for (path, name) in [
         (&files.ca, "ca"),

@@ -55,6 +55,7 @@ fn the_broker_turns_away_a_certificate_of_another_fleet() {
         ca: gateway.join("ca.pem"),
         certificate: ward.folder.join("stranger.pem"),
         key: ward.folder.join("stranger.key"),
+        crl: None,
     };
     install(&issued, &files.certificate, &files.key);
     let error = Client::connect(&files, ward.broker.port()).expect_err("a stranger is let in");

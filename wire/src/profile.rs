@@ -9,7 +9,9 @@ mod device;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-pub use device::{Bus, DeviceSettings, Driver, RecordingSource, Simulation};
+pub use device::{
+    Bus, DRIVERS, DeviceSettings, Driver, Key, Kind, Options, RecordingSource, Row, Simulation,
+};
 
 use crate::document::{Faults, Section};
 use crate::id::DeviceId;
@@ -22,8 +24,19 @@ pub struct Profile {
     pub log: LogLevel,
     /// When batches close, per lane in the order of [`Lane::ALL`].
     pub lanes: [LanePolicy; 4],
+    /// How backlog is delivered.
+    pub uplink: Uplink,
     /// What is attached.
     pub devices: Vec<DeviceSettings>,
+}
+
+/// How backlog is delivered beside what is live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Uplink {
+    /// Whether the newest of the backlog goes first.
+    pub newest_first: bool,
+    /// What backlog gets of the uplink while live records wait as well, per cent.
+    pub backlog_share: u8,
 }
 
 /// When a batch of a lane closes: at the age of its first record or at a number of records.
@@ -64,11 +77,13 @@ impl Profile {
         let schema = root.require("schema", schema, &mut faults);
         let log = log(&mut root, &mut faults);
         let lanes = lanes(&mut root, &mut faults);
+        let uplink = uplink(&mut root, &mut faults);
         let devices = devices(&mut root, &mut faults);
         root.finish(&mut faults);
         faults.or(schema.map(|_| Self {
             log,
             lanes,
+            uplink,
             devices,
         }))
     }
@@ -125,6 +140,23 @@ fn lanes(root: &mut Section, faults: &mut Faults) -> [LanePolicy; 4] {
     policies
 }
 
+fn uplink(root: &mut Section, faults: &mut Faults) -> Uplink {
+    let mut uplink = Uplink {
+        newest_first: false,
+        backlog_share: 20,
+    };
+    if let Some(mut section) = root.section("uplink", faults) {
+        if let Some(newest_first) = section.choice("backlog", &BACKLOGS, faults) {
+            uplink.newest_first = newest_first;
+        }
+        if let Some(share) = section.integer("backlog_share", 1..=90, faults) {
+            uplink.backlog_share = u8::try_from(share).unwrap_or(20);
+        }
+        section.finish(faults);
+    }
+    uplink
+}
+
 fn devices(root: &mut Section, faults: &mut Faults) -> Vec<DeviceSettings> {
     let mut taken: BTreeSet<DeviceId> = BTreeSet::new();
     let mut devices = Vec::new();
@@ -154,6 +186,7 @@ fn devices(root: &mut Section, faults: &mut Faults) -> Vec<DeviceSettings> {
 /// The device under which a gateway files its own events.
 pub const GATEWAY: &str = "gateway";
 const LONGEST_AGE: Duration = Duration::from_secs(60);
+const BACKLOGS: [(&str, bool); 2] = [("oldest-first", false), ("newest-first", true)];
 const LEVELS: [(&str, LogLevel); 5] = [
     ("error", LogLevel::Error),
     ("warn", LogLevel::Warn),

@@ -261,6 +261,8 @@ pub enum EventKind {
         /// Whether it is active.
         active: bool,
     },
+    /// A batch that no broker seems to take waits in the store, out of the way of the others.
+    BatchSetAside,
 }
 
 /// The priority of an alarm, exactly as the device gave it.

@@ -39,6 +39,12 @@ pub struct SequenceRange {
 }
 
 impl SequenceRange {
+    /// Every place there is.
+    pub const ALL: Self = Self {
+        first: Sequence(0),
+        last: Sequence(u64::MAX),
+    };
+
     /// The `count` places from `first` on; none if `count` is 0 or the run would pass the last number.
     #[must_use]
     pub fn starting(first: Sequence, count: u32) -> Option<Self> {
@@ -134,6 +140,15 @@ impl SequenceSet {
         self.0.overlaps(&(range.first.0..=range.last.0))
     }
 
+    /// What is in of a run.
+    pub fn within(&self, range: SequenceRange) -> impl Iterator<Item = SequenceRange> + '_ {
+        let clip = move |run: &RangeInclusive<u64>| SequenceRange {
+            first: Sequence(*run.start()).max(range.first),
+            last: Sequence(*run.end()).min(range.last),
+        };
+        self.0.overlapping(range.first.0..=range.last.0).map(clip)
+    }
+
     /// The runs, in order, neither touching nor overlapping.
     pub fn runs(&self) -> impl Iterator<Item = SequenceRange> + '_ {
         self.0.iter().map(SequenceRange::from_run)
@@ -205,6 +220,17 @@ mod tests {
         assert_eq!(set.holes(), vec![range(10, 19)]);
         assert_eq!(set.count(), 20);
         assert!(set.covers(range(2, 7)) && !set.covers(range(8, 12)));
+    }
+
+    #[test]
+    fn of_a_run_only_what_is_in_comes_back() {
+        let mut set = SequenceSet::new();
+        set.insert(range(0, 4));
+        set.insert(range(8, 20));
+        let found: Vec<_> = set.within(range(3, 10)).collect();
+        assert_eq!(found, [range(3, 4), range(8, 10)]);
+        assert_eq!(set.within(SequenceRange::ALL).count(), 2);
+        assert_eq!(set.within(range(5, 7)).count(), 0);
     }
 
     #[test]

@@ -54,6 +54,9 @@ pub struct LaneHealth {
     pub next: Sequence,
     /// Records in the store that are not acknowledged.
     pub backlog: u64,
+    /// When the oldest of them was measured, UTC, nanoseconds since 1970-01-01.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest_ns: Option<i64>,
 }
 
 /// What became of a bundle.

@@ -19,7 +19,8 @@ use crate::record::Capture;
 use crate::recorder::{Asked, Recorder, last_words};
 use crate::sampler::Sampler;
 use crate::status::Status;
-use crate::store::Recovery;
+use crate::store::{History, Recovery, Rotation};
+use crate::supervision;
 use crate::update::Updater;
 
 /// The ends that are kept so that no part sees a neighbour's end as news.
@@ -86,6 +87,11 @@ impl Agent {
         running.spawn(Name::Log, follow(levels, log, stop));
         running.spawn(Name::Publisher, async move {
             Ok(parts.publisher.run(publishing).await?)
+        });
+        let (supervised, told) = (status.health.clone(), running.telling.clone());
+        running.spawn(Name::Supervision, async move {
+            supervision::tell(supervised, told).await;
+            Ok(())
         });
         if let Some(socket) = socket {
             let (status, stop) = (status.clone(), running.telling.clone());
@@ -165,7 +171,9 @@ impl Agent {
             committed: wires.committed.subscribe(),
             attached: wires.attached.subscribe(),
             config_state: wires.config_state.subscribe(),
+            profile: wires.profile.subscribe(),
             bundles,
+            captures: captures.downgrade(),
             last_words,
             health,
         };
@@ -177,6 +185,31 @@ impl Agent {
             publisher,
             renewer,
         })
+    }
+}
+
+/// What there is to say of the store's history: for the log, for health and as an event.
+pub(super) fn told(history: &History) -> Option<String> {
+    match history {
+        History::Consistent => None,
+        History::TakenBack(places) => {
+            let places = places.iter().map(|(lane, range)| {
+                format!("{lane} records {} to {}", range.first(), range.last())
+            });
+            let places: Vec<_> = places.collect();
+            Some(format!(
+                "an older copy of the store was put back, or its medium lost what it had promised: it knows nothing of {}, \
+                 which were stored here before",
+                places.join(", ")
+            ))
+        }
+        History::Replaced { epoch, records } => Some(format!(
+            "another store was here before, of epoch {epoch} with {records} records: unless it was moved away on \
+             purpose, what it had not delivered is gone"
+        )),
+        History::Unwatched(error) => Some(format!(
+            "nobody would notice if an older copy of the store were put back: {error}"
+        )),
     }
 }
 
@@ -195,6 +228,18 @@ async fn announce(captures: &mpsc::Sender<Capture>, gateway: &GatewayId, recover
     if recovery.acknowledgements_lost {
         let text = "the acknowledgements were lost: what is in the store is sent again".to_owned();
         tracing::warn!("{text}");
+        events.push(Capture::of_gateway(EventKind::StoreDamaged, text));
+    }
+    match &recovery.rotation {
+        Rotation::None => {}
+        Rotation::Finished => {
+            tracing::info!("the store key was rotated, and the old one is destroyed")
+        }
+        Rotation::Unfinished(error) => {
+            tracing::warn!("the rotation of the store key is not finished: {error}");
+        }
+    }
+    if let Some(text) = told(&recovery.history) {
         events.push(Capture::of_gateway(EventKind::StoreDamaged, text));
     }
     for event in events {

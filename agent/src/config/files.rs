@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use wardlink_link::file::{self, FileError};
+use wardlink_link::floor;
 use wardlink_link::identity::{Files, Identity};
 use wardlink_wire::document::{Faults, Section};
 use wardlink_wire::id::GatewayId;
@@ -12,6 +13,7 @@ use wardlink_wire::signature::VerifyingKey;
 use zeroize::Zeroizing;
 
 use crate::clock;
+use crate::store::{Credential, KeyFile, KeyProvider};
 
 /// The text of a configuration file.
 pub(super) fn text(path: &Path) -> Result<String, Faults> {
@@ -88,24 +90,25 @@ pub(super) fn symmetric_key(
     }
 }
 
-/// The store key: a systemd credential if there is one, else the file that is named.
+/// Where the store key comes from: a systemd credential if there is one, else the file that is named. It is
+/// looked at, so that a fault is reported with all others.
 pub(super) fn store_key(
     section: &mut Section,
     folder: &Path,
     faults: &mut Faults,
-) -> Option<Zeroizing<[u8; 32]>> {
-    let credential = std::env::var_os("CREDENTIALS_DIRECTORY")
-        .map(|folder| Path::new(&folder).join(CREDENTIAL))
-        .filter(|path| path.exists());
-    let Some(credential) = credential else {
-        return symmetric_key(section, "key", folder, faults);
+) -> Option<Box<dyn KeyProvider>> {
+    let provider: Box<dyn KeyProvider> = match Credential::find(CREDENTIAL) {
+        Some(credential) => {
+            let unused = section.text("key", faults);
+            tracing::debug!(?credential, ?unused, "store key from a systemd credential");
+            Box::new(credential)
+        }
+        None => Box::new(KeyFile::at(path(section, "key", folder, faults)?)),
     };
-    let unused = section.text("key", faults);
-    tracing::debug!(credential = %credential.display(), ?unused, "store key from a systemd credential");
-    match file::read_key(&credential) {
-        Ok(found) => Some(found),
+    match provider.keys() {
+        Ok(_) => Some(provider),
         Err(error) => {
-            note(section.path("key"), &error, faults);
+            faults.note(section.path("key"), error.to_string());
             None
         }
     }
@@ -145,7 +148,7 @@ pub(super) fn check_identity(gateway: Option<&GatewayId>, files: &Files, faults:
         let hint = format!("the certificate is for {:?}", identity.common_name());
         faults.note_with_hint("gateway.id", problem, hint);
     }
-    if identity.not_after() <= clock::utc_seconds() {
+    if identity.not_after() <= floor::judged_at(clock::utc_seconds()) {
         tracing::warn!(
             "{}: expired: records are kept, but no broker takes them until it is renewed",
             files.certificate.display()

@@ -103,6 +103,7 @@ fn identity(folder: &Path, claim: &ClaimFile) -> Result<Identity, EnrolmentError
         ca: folder.join("claim-ca.pem"),
         certificate: folder.join("claim.pem"),
         key: folder.join("claim.key"),
+        crl: None,
     };
     files::put(&files.ca, claim.ca.as_bytes())?;
     files::put(&files.certificate, claim.certificate.as_bytes())?;

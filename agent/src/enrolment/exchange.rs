@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use wardlink_link::identity::Identity;
-use wardlink_link::session::{Options, Publication, Session, SessionError};
+use wardlink_link::session::{Options, Publication, Session, SessionError, Version};
 use wardlink_wire::codec;
 use wardlink_wire::enrolment::{Answer, Desk, GRANT_LIMIT, Request};
 
@@ -72,6 +72,7 @@ pub async fn prove(place: &Place<'_>) -> Result<(), EnrolmentError> {
 
 async fn connect(place: &Place<'_>) -> Result<Session, EnrolmentError> {
     let options = Options {
+        version: Version::default(),
         host: place.host.to_owned(),
         port: place.port,
         client_id: place.client_id.clone(),

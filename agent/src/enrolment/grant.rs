@@ -83,6 +83,7 @@ pub fn install(folder: &Path, grant: &Grant) -> Result<GatewayId, EnrolmentError
         ca: folder.join("ca.pem"),
         certificate: folder.join("gateway.pem"),
         key: folder.join("gateway.key"),
+        crl: None,
     });
     let is_ours = identity
         .as_ref()

@@ -178,6 +178,7 @@ fn next(of: &Files) -> Files {
         ca: of.ca.clone(),
         certificate: next(&of.certificate),
         key: next(&of.key),
+        crl: of.crl.clone(),
     }
 }
 

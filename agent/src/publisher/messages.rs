@@ -3,10 +3,13 @@
 use wardlink_link::session::Publication;
 use wardlink_wire::birth::{Birth, Device};
 use wardlink_wire::codec::{self, EncodeError};
+use wardlink_wire::lane::Lane;
 use wardlink_wire::state::{ConfigState, Health, LaneHealth, State};
 use wardlink_wire::topic::{Subject, Topic};
 
-use super::Publisher;
+use super::link::Dial;
+use super::source::Source;
+use super::uplink::Uplink;
 use crate::clock;
 use crate::health::DeviceState;
 
@@ -42,40 +45,39 @@ impl Described {
     }
 }
 
-impl Publisher {
+impl<D: Dial, S: Source> Uplink<D, S> {
     pub(super) fn birth(&self, devices: Vec<Device>) -> Described {
         Described::Birth(Birth {
             schema: wardlink_wire::SCHEMA,
-            gateway: self.gateway.clone(),
-            epoch: self.store.epoch(),
+            gateway: self.outside.gateway.clone(),
+            epoch: self.source.epoch(),
             boot: clock::boot_id(),
             agent: env!("CARGO_PKG_VERSION").to_owned(),
-            profile: self.health.snapshot().profile,
+            profile: self.outside.health.snapshot().profile,
             utc_ns: clock::now().utc_ns,
             devices,
         })
     }
 
-    pub(super) fn state(&self, certificate_ends: i64) -> Described {
-        let snapshot = self.health.snapshot();
+    pub(super) fn state(&self) -> Described {
+        let snapshot = self.outside.health.snapshot();
         let lost = |state: DeviceState| state == DeviceState::Lost;
-        let lanes = self.store.usage().lanes;
         Described::State(State {
             schema: wardlink_wire::SCHEMA,
-            gateway: self.gateway.clone(),
+            gateway: self.outside.gateway.clone(),
             online: true,
             health: Some(Health {
                 utc_ns: clock::now().utc_ns,
                 clock: clock::discipline(),
-                epoch: self.store.epoch(),
-                lanes: lanes
-                    .iter()
+                epoch: self.source.epoch(),
+                lanes: Lane::ALL
                     .map(|lane| LaneHealth {
-                        lane: lane.lane,
-                        next: lane.next,
-                        backlog: lane.unacknowledged,
+                        lane,
+                        next: self.source.next(lane),
+                        backlog: self.source.backlog(lane),
+                        oldest_ns: snapshot.oldest.get(&lane).copied(),
                     })
-                    .collect(),
+                    .into(),
                 devices_lost: snapshot
                     .devices
                     .iter()
@@ -83,7 +85,7 @@ impl Publisher {
                     .map(|(id, _)| id.to_string())
                     .collect(),
                 faults: snapshot.faults.into_values().collect(),
-                certificate_ends,
+                certificate_ends: self.certificate_ends,
                 audit: None,
             }),
         })

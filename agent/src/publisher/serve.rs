@@ -1,301 +1,417 @@
 //! One connection, from its first message to its end.
 
-use std::sync::Arc;
+mod hear;
+
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
-use wardlink_link::identity::Identity;
-use wardlink_link::session::{Incoming, Publication, Session, SessionError};
-use wardlink_wire::lane::Lane;
-use wardlink_wire::message::{Head, Message};
-use wardlink_wire::receipt::Receipt;
-use wardlink_wire::sequence::SequenceRange;
+use wardlink_link::session::{Publication, SessionError};
 use wardlink_wire::topic::{Subject, Topic};
 
-use super::ledger::Ledger;
+use super::bucket::Bucket;
+use super::dial::offline;
+use super::link::{Delivery as _, Dial, Link};
 use super::messages::Described;
-use super::{Publisher, PublisherError, Stop};
+use super::order::{Age, Class, Order};
+use super::source::{Reading, Ready, Source};
+use super::supply::{Stock, Supply, Wish};
+use super::window::Window;
+use super::{PublisherError, Stop, Uplink};
 use crate::config::Delivery;
 use crate::health::Part;
-use crate::store::StoredBatch;
 
 /// How a connection ended.
 pub(super) enum Ended {
     /// We were told to stop.
     Stopped,
+    /// It is to be made anew, with what is in the identity's files now.
+    Renewed,
     /// It broke, for this reason.
-    Broken(String),
+    Broken(SessionError),
 }
 
 /// Serves one connection until it breaks or the publisher is told to stop.
-pub(super) async fn serve(
-    publisher: &mut Publisher,
-    session: Session,
+pub(super) async fn serve<D: Dial, S: Source>(
+    uplink: &mut Uplink<D, S>,
+    link: D::Link,
     stop: &Stop,
 ) -> Result<Ended, PublisherError> {
-    let certificate_ends =
-        Identity::load(&publisher.broker.files).map_or(0, |identity| identity.not_after());
+    let now = Instant::now();
+    let profile = uplink.outside.profile.borrow().uplink;
+    let supply = Supply::new(profile.newest_first, |lane| {
+        uplink.suspects.aside(lane).collect()
+    });
     let mut connection = Connection {
-        publisher,
-        session,
-        ledger: Ledger::new(),
+        window: Window::new(uplink.outside.in_flight, uplink.pace, now),
+        bucket: Bucket::new(uplink.outside.rate, now),
+        order: Order::new(profile.backlog_share),
+        supply,
+        link,
         on_their_way: JoinSet::new(),
-        certificate_ends,
+        work: JoinSet::new(),
+        reading: false,
+        settling: false,
+        alone: false,
+        read_again: None,
+        uplink,
     };
     let ended = match connection.open().await {
         Ok(()) => connection.run(stop).await?,
-        Err(error) => Ended::Broken(error.to_string()),
+        Err(error) => Ended::Broken(error),
     };
-    if matches!(ended, Ended::Stopped) {
-        connection.close().await;
-    }
-    Ok(ended)
+    connection.end(ended).await
 }
 
-struct Connection<'p> {
-    publisher: &'p mut Publisher,
-    session: Session,
-    ledger: Ledger,
-    on_their_way: JoinSet<Result<(Lane, SequenceRange), SessionError>>,
-    certificate_ends: i64,
+struct Connection<'u, D: Dial, S: Source> {
+    uplink: &'u mut Uplink<D, S>,
+    link: D::Link,
+    window: Window,
+    bucket: Bucket,
+    order: Order,
+    supply: Supply,
+    /// Each waits for the broker's acknowledgement of one batch.
+    on_their_way: JoinSet<(u64, Result<(), SessionError>)>,
+    work: JoinSet<Work>,
+    reading: bool,
+    settling: bool,
+    /// What went last has to go alone.
+    alone: bool,
+    /// The medium refused to read: when to ask it again.
+    read_again: Option<Instant>,
 }
 
-impl Connection<'_> {
+/// What was done beside the connection.
+enum Work {
+    Read(Wish, Result<Reading, PublisherError>),
+    Settled(Result<(), PublisherError>),
+}
+
+impl<D: Dial, S: Source> Connection<'_, D, S> {
     /// Hears what is for us, and says who we are.
     async fn open(&mut self) -> Result<(), SessionError> {
         let filters = [Subject::Receipt, Subject::Config].map(|subject| self.topic(subject));
-        self.session.subscribe(&filters).await?;
-        let devices = self.publisher.attached.borrow_and_update().clone();
-        self.describe(&self.publisher.birth(devices))?;
-        let config_state = self.publisher.config_state.borrow_and_update().clone();
+        self.link.subscribe(&filters).await?;
+        let outside = &mut self.uplink.outside;
+        let devices = outside.attached.borrow_and_update().clone();
+        let config_state = outside.config_state.borrow_and_update().clone();
+        self.describe(&self.uplink.birth(devices))?;
         if let Some(state) = config_state {
             self.describe(&Described::ConfigState(state))?;
         }
-        self.describe(&self.publisher.state(self.certificate_ends))
+        self.describe(&self.uplink.state())
     }
 
     async fn run(&mut self, stop: &Stop) -> Result<Ended, PublisherError> {
-        let mut state = interval(STATE);
-        state.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let pace = self.uplink.pace;
+        let (mut state, mut look) = (interval(pace.state), interval(pace.look));
+        for ticks in [&mut state, &mut look] {
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            ticks.reset();
+        }
         loop {
-            let sent = self.fill().await?;
-            if let Err(error) = sent {
-                return Ok(Ended::Broken(error.to_string()));
-            }
-            if stop.drained.is_cancelled()
-                && self.on_their_way.is_empty()
-                && self.publisher.backlog() == 0
-            {
-                if self.publisher.is_done().await {
+            let wake = match self.go_on() {
+                Ok(wake) => wake,
+                Err(error) => return Ok(Ended::Broken(error)),
+            };
+            if stop.drained.is_cancelled() && self.is_drained() {
+                if self.uplink.is_done().await {
                     return Ok(Ended::Stopped);
                 }
                 continue;
             }
-            let resend = self.ledger.deadline();
             let outcome = tokio::select! {
                 biased;
                 () = stop.now.cancelled() => return Ok(Ended::Stopped),
-                incoming = self.session.next() => match incoming {
-                    Ok(incoming) => self.hear(&incoming).await?,
-                    Err(error) => Err(error),
-                },
-                Some(done) = self.on_their_way.join_next() => match done {
-                    Ok(Ok((lane, range))) => self.taken(lane, range).await?,
-                    Ok(Err(error)) => Err(error),
-                    Err(_) => Ok(()),
-                },
-                changed = self.publisher.attached.changed() => {
-                    let devices = self.publisher.attached.borrow_and_update().clone();
-                    changed.map_or(Ok(()), |()| self.describe(&self.publisher.birth(devices)))
+                Some(work) = self.work.join_next() => { self.worked(work.map_err(|_| PublisherError::Worker)?)?; Ok(()) }
+                changed = self.uplink.outside.attached.changed() => {
+                    let devices = self.uplink.outside.attached.borrow_and_update().clone();
+                    changed.map_or(Ok(()), |()| self.describe(&self.uplink.birth(devices)))
                 }
-                changed = self.publisher.config_state.changed() => {
-                    let state = self.publisher.config_state.borrow_and_update().clone();
+                changed = self.uplink.outside.config_state.changed() => {
+                    let state = self.uplink.outside.config_state.borrow_and_update().clone();
                     match (changed, state) {
                         (Ok(()), Some(state)) => self.describe(&Described::ConfigState(state)),
                         _ => Ok(()),
                     }
                 }
-                _ = state.tick() => self.describe(&self.publisher.state(self.certificate_ends)),
-                () = sleep_until(resend.unwrap_or_else(|| Instant::now() + STATE)) => {
-                    if resend.is_some() {
-                        tracing::warn!("no receipts for what was sent: sending it again");
-                        self.publisher.health.fault(Part::Receipts, "the monitor gives no receipts".to_owned());
-                        self.ledger.start_over();
+                _ = state.tick() => self.describe(&self.uplink.state()),
+                _ = look.tick() => {
+                    if self.look().await? {
+                        return Ok(Ended::Renewed);
                     }
                     Ok(())
                 }
-                _ = self.publisher.committed.changed(), if !stop.drained.is_cancelled() => Ok(()),
+                () = sleep_until(wake) => self.overdue(),
+                _ = self.uplink.outside.committed.changed(), if !stop.drained.is_cancelled() => Ok(()),
                 () = stop.drained.cancelled(), if !stop.drained.is_cancelled() => Ok(()),
+                heard = self.link.next() => heard.and_then(|heard| self.hear(&heard)),
+                Some(done) = self.on_their_way.join_next() => match done {
+                    Ok((number, Ok(()))) => { self.taken(number); Ok(()) }
+                    Ok((_, Err(error))) => Err(error),
+                    Err(_) => Ok(()),
+                },
             };
             if let Err(error) = outcome {
-                return Ok(Ended::Broken(error.to_string()));
+                return Ok(Ended::Broken(error));
             }
         }
     }
 
-    /// Sends what the window allows, lanes in their order of service.
-    async fn fill(&mut self) -> Result<Result<(), SessionError>, PublisherError> {
-        let window = usize::from(self.publisher.broker.in_flight);
-        for lane in Lane::ALL {
-            while self.on_their_way.len() < window && self.ledger.has_room() {
-                let Some(batch) = self.read(lane).await? else {
-                    break;
-                };
-                if let Err(error) = self.send(&batch) {
-                    return Ok(Err(error));
-                }
+    /// Does whatever can be done now; says when there may be more to do.
+    fn go_on(&mut self) -> Result<Instant, SessionError> {
+        let now = Instant::now();
+        self.uplink.mark(now);
+        let source = &self.uplink.source;
+        self.supply
+            .refresh(|lane| source.next(lane), &self.uplink.marks, now);
+        self.bucket.refill(now);
+        let paid = self.fill(now)?;
+        self.read(now);
+        self.settle();
+        let times = [
+            paid,
+            self.read_again,
+            self.window.deadline(),
+            self.window.wedged(),
+        ];
+        Ok(times
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(now + self.uplink.pace.state))
+    }
+
+    /// Sends what the window and the bucket allow, in the order of service.
+    fn fill(&mut self, now: Instant) -> Result<Option<Instant>, SessionError> {
+        let mut paid: Option<Instant> = None;
+        loop {
+            let Self {
+                window,
+                bucket,
+                supply,
+                ..
+            } = &*self;
+            let waits = |class: Class| supply.stock(class) != Stock::Nothing;
+            let may = |class: Class| window.allows(class) && bucket.wait(class).is_none();
+            let Some(class) = self.order.choose(|class| waits(class) && may(class)) else {
+                let waits = Class::ALL
+                    .into_iter()
+                    .filter(|class| waits(*class) && window.allows(*class))
+                    .filter_map(|class| bucket.wait(class));
+                paid = waits.min().map(|wait| now + wait);
+                return Ok(paid);
+            };
+            // What is not read yet is worth waiting for: nothing of less weight goes before it.
+            let Stock::Ready(ready) = supply.stock(class) else {
+                return Ok(paid);
+            };
+            let alone = self.uplink.suspects.must_go_alone(ready.lane, ready.range);
+            if (alone || self.alone) && !window.is_clear() {
+                return Ok(paid);
+            }
+            let backlog_waits = Class::ALL
+                .into_iter()
+                .any(|class| class.age == Age::Backlog && waits(class));
+            self.alone = alone;
+            if let Some(ready) = self.supply.take(class) {
+                self.order.served(class, ready.payload.len(), backlog_waits);
+                self.send(ready, now)?;
             }
         }
-        Ok(Ok(()))
     }
 
-    async fn read(&self, lane: Lane) -> Result<Option<StoredBatch>, PublisherError> {
-        let store = Arc::clone(&self.publisher.store);
-        let from = self.ledger.next(lane);
-        if from >= store.next_sequence(lane) {
-            return Ok(None);
-        }
-        let read = tokio::task::spawn_blocking(move || store.read_from(lane, from))
-            .await
-            .map_err(|_| PublisherError::Worker)?;
-        Ok(read.unwrap_or_else(|error| {
-            self.publisher.health.fault(Part::Store, error.to_string());
-            None
-        }))
-    }
-
-    fn send(&mut self, batch: &StoredBatch) -> Result<(), SessionError> {
-        let (lane, range) = (batch.lane, batch.range);
-        let head = Head {
-            schema: wardlink_wire::SCHEMA,
-            gateway: self.publisher.gateway.clone(),
-            epoch: self.publisher.store.epoch(),
-            lane,
-            range,
-        };
-        let sealed = Message::seal(head, &batch.bytes, &self.publisher.monitor.payload_key);
-        let payload = match sealed.map(|message| message.encode()) {
-            Ok(Ok(payload)) => payload,
-            Ok(Err(error)) => return Err(SessionError::Broken(error.to_string())),
-            Err(error) => return Err(SessionError::Broken(error.to_string())),
-        };
-        let delivery = self.session.publish(Publication {
+    fn send(&mut self, ready: Ready, now: Instant) -> Result<(), SessionError> {
+        let (lane, range, bytes) = (ready.lane, ready.range, ready.payload.len());
+        let delivery = self.link.publish(Publication {
             topic: self.topic(Subject::Lane(lane)),
-            payload,
+            payload: ready.payload,
             retain: false,
         })?;
-        self.ledger.sent(lane, range);
+        self.bucket.pay(bytes);
+        self.uplink.was_sent(lane, range);
+        let number = self.window.sent(lane, range, bytes, now);
         self.on_their_way
-            .spawn(async move { delivery.acknowledged().await.map(|()| (lane, range)) });
+            .spawn(async move { (number, delivery.acknowledged().await) });
         Ok(())
+    }
+
+    /// Has the next batches read, one reading at a time.
+    fn read(&mut self, now: Instant) {
+        if self.reading || self.read_again.is_some_and(|again| now < again) {
+            return;
+        }
+        self.read_again = None;
+        let Some(wish) = self.supply.wish() else {
+            return;
+        };
+        self.reading = true;
+        let largest = self.bucket.largest().min(self.uplink.suspects.largest());
+        let source = self.uplink.source.clone();
+        let read = source.read(wish, largest.min(LARGEST));
+        self.work.spawn(async move { Work::Read(wish, read.await) });
+    }
+
+    /// Lets the store let go of what is delivered, all lanes at once and one time after the other.
+    fn settle(&mut self) {
+        if self.settling || self.uplink.delivered.is_empty() {
+            return;
+        }
+        self.settling = true;
+        let (source, delivered) = (
+            self.uplink.source.clone(),
+            std::mem::take(&mut self.uplink.delivered),
+        );
+        self.work.spawn(async move {
+            for (lane, set) in delivered {
+                let noted = source.clone().acknowledge(lane, set.runs().collect()).await;
+                if noted.is_err() {
+                    return Work::Settled(noted);
+                }
+            }
+            Work::Settled(Ok(()))
+        });
+    }
+
+    fn worked(&mut self, work: Work) -> Result<(), PublisherError> {
+        match work {
+            Work::Read(wish, reading) => {
+                self.reading = false;
+                match reading? {
+                    Reading::Read { batches, done } => self.supply.arrived(wish, batches, done),
+                    Reading::Refused => self.read_again = Some(Instant::now() + READ_AGAIN),
+                }
+                Ok(())
+            }
+            Work::Settled(noted) => {
+                self.settling = false;
+                noted
+            }
+        }
     }
 
     /// The broker has a batch: with `delivery = "broker"` that is all we want.
-    async fn taken(
-        &mut self,
-        lane: Lane,
-        range: SequenceRange,
-    ) -> Result<Result<(), SessionError>, PublisherError> {
-        self.publisher
+    fn taken(&mut self, number: u64) {
+        let Some((lane, range)) = self.window.taken(number, Instant::now()) else {
+            return;
+        };
+        self.uplink.suspects.taken(lane, range);
+        let outside = &self.uplink.outside;
+        outside
             .health
             .update(|snapshot| snapshot.published = snapshot.published.saturating_add(1));
-        if self.publisher.monitor.delivery == Delivery::Broker {
-            self.deliver(lane, vec![range]).await?;
+        if outside.delivery == Delivery::Broker {
+            self.deliver(lane, [range]);
         }
-        Ok(Ok(()))
     }
 
-    async fn hear(
-        &mut self,
-        incoming: &Incoming,
-    ) -> Result<Result<(), SessionError>, PublisherError> {
-        match Topic::parse(&incoming.topic).map(|topic| topic.subject) {
-            Ok(Subject::Receipt) => self.receipt(&incoming.payload).await?,
-            Ok(Subject::Config) => {
-                if self
-                    .publisher
-                    .bundles
-                    .try_send(incoming.payload.clone())
-                    .is_err()
-                {
-                    tracing::warn!(
-                        "a bundle came while another one is being looked at: it waits at the broker"
-                    );
+    /// Time passed and nothing came.
+    fn overdue(&mut self) -> Result<(), SessionError> {
+        let now = Instant::now();
+        if self.window.wedged().is_some_and(|wedged| wedged <= now) {
+            return Err(SessionError::Silent(self.uplink.pace.wedged));
+        }
+        if self
+            .window
+            .deadline()
+            .is_some_and(|deadline| deadline <= now)
+        {
+            tracing::warn!("no receipts for what was sent: sending it again");
+            let text = "the monitor gives no receipts".to_owned();
+            self.uplink.outside.health.fault(Part::Receipts, text);
+            for (lane, range) in self.window.start_over(now) {
+                self.supply.again(lane, range);
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at what changes without a message. `true`: the connection should be made anew.
+    async fn look(&mut self) -> Result<bool, PublisherError> {
+        for (lane, range) in self.uplink.look().await? {
+            self.supply.again(lane, range);
+        }
+        let news = self.uplink.dial.has_news();
+        if news {
+            tracing::info!("the identity's files changed: connecting anew with them");
+        }
+        Ok(news)
+    }
+
+    fn is_drained(&self) -> bool {
+        let uplink = &self.uplink;
+        self.window.is_clear()
+            && !self.settling
+            && uplink.delivered.is_empty()
+            && uplink.left() == 0
+    }
+
+    /// Whatever was acknowledged counts, and whatever was not is remembered.
+    async fn end(self, ended: Ended) -> Result<Ended, PublisherError> {
+        let broke = Instant::now();
+        if matches!(ended, Ended::Stopped) {
+            // After an orderly end the broker does not publish the last will, so we do.
+            if let Some(offline) = offline(&self.uplink.outside.gateway) {
+                match self.link.publish(offline) {
+                    Ok(delivery) => drop(timeout(GOODBYE, delivery.acknowledged()).await),
+                    Err(error) => tracing::debug!(%error, "no goodbye"),
                 }
             }
-            _ => tracing::warn!(topic = %incoming.topic, "a message that nobody asked for"),
         }
-        Ok(self.session.acknowledge(incoming))
-    }
-
-    async fn receipt(&mut self, bytes: &[u8]) -> Result<(), PublisherError> {
-        let monitor = &self.publisher.monitor;
-        let receipt = match Receipt::verify(bytes, &self.publisher.gateway, &monitor.receipt_keys) {
-            Ok(receipt) => receipt,
-            Err(error) => {
-                self.publisher.health.fault(
-                    Part::Receipts,
-                    format!("a receipt is not believed: {error}"),
-                );
-                return Ok(());
-            }
-        };
-        self.publisher.health.well(Part::Receipts);
-        self.publisher
-            .health
-            .update(|snapshot| snapshot.receipts = snapshot.receipts.saturating_add(1));
-        if self.publisher.monitor.delivery == Delivery::Broker {
-            return Ok(());
+        let Self {
+            uplink,
+            link,
+            mut window,
+            mut on_their_way,
+            mut work,
+            settling,
+            ..
+        } = self;
+        if matches!(ended, Ended::Broken(_)) {
+            drop(link);
+        } else {
+            link.close().await;
         }
-        let epoch = self.publisher.store.epoch();
-        for lane in receipt.lanes.into_iter().filter(|lane| lane.epoch == epoch) {
-            self.deliver(lane.lane, lane.ranges).await?;
-        }
-        Ok(())
-    }
-
-    async fn deliver(
-        &mut self,
-        lane: Lane,
-        ranges: Vec<SequenceRange>,
-    ) -> Result<(), PublisherError> {
-        self.ledger.delivered(lane, &ranges);
-        let store = Arc::clone(&self.publisher.store);
-        let acknowledged = tokio::task::spawn_blocking(move || store.acknowledge(lane, &ranges))
-            .await
-            .map_err(|_| PublisherError::Worker)?;
-        if let Err(error) = acknowledged {
-            self.publisher.health.fault(Part::Store, error.to_string());
-        }
-        Ok(())
-    }
-
-    /// Says goodbye: after an orderly end the broker does not publish the last will, so we do.
-    async fn close(self) {
-        if let Some(offline) = self.publisher.will() {
-            match self.session.publish(offline) {
-                Ok(delivery) => drop(timeout(GOODBYE, delivery.acknowledged()).await),
-                Err(error) => tracing::debug!(%error, "no goodbye"),
+        // All of them end now: those that came, with what came, the others with the session.
+        while let Ok(Some(done)) = timeout(GOODBYE, on_their_way.join_next()).await {
+            let Ok((number, Ok(()))) = done else { continue };
+            let Some((lane, range)) = window.taken(number, Instant::now()) else {
+                continue;
+            };
+            uplink.suspects.taken(lane, range);
+            if uplink.outside.delivery == Delivery::Broker {
+                uplink.is_delivered(lane, [range]);
             }
         }
-        self.session.close().await;
+        while settling && let Some(done) = work.join_next().await {
+            if let Ok(Work::Settled(noted)) = done {
+                noted?;
+                break;
+            }
+        }
+        uplink.settle_rest().await?;
+        if matches!(ended, Ended::Broken(_)) {
+            let caught = window.caught(broke);
+            uplink.broke(&caught);
+        }
+        Ok(ended)
     }
 
     fn describe(&self, message: &Described) -> Result<(), SessionError> {
         match message.publication() {
             // Retained descriptions are sent again on every connection: nobody waits for their PUBACK.
-            Ok(publication) => self.session.publish(publication).map(drop),
+            Ok(publication) => self.link.publish(publication).map(drop),
             Err(error) => Err(SessionError::Broken(error.to_string())),
         }
     }
 
     fn topic(&self, subject: Subject) -> String {
-        Topic::new(self.publisher.gateway.clone(), subject).to_string()
+        Topic::new(self.uplink.outside.gateway.clone(), subject).to_string()
     }
 }
 
-/// How often the state is published.
-const STATE: Duration = Duration::from_secs(10);
+/// Larger messages are cut: what is live waits for at most one of them.
+const LARGEST: usize = 256 << 10;
+const READ_AGAIN: Duration = Duration::from_secs(1);
 /// What a broker gets to take the goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);

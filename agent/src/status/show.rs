@@ -27,14 +27,19 @@ impl fmt::Display for Report {
         writeln!(f)?;
         writeln!(
             f,
-            "{:<8} {:>12} {:>12} {:>12}",
-            "lane", "recorded", "delivered", "backlog"
+            "{:<8} {:>12} {:>12} {:>12} {:>12}",
+            "lane", "recorded", "delivered", "backlog", "oldest"
         )?;
         for lane in &self.lanes {
             writeln!(
                 f,
-                "{:<8} {:>12} {:>12} {:>12}",
-                lane.lane, lane.recorded, lane.acknowledged, lane.backlog
+                "{:<8} {:>12} {:>12} {:>12} {:>12}",
+                lane.lane,
+                lane.recorded,
+                lane.acknowledged,
+                lane.backlog,
+                lane.oldest_s
+                    .map_or_else(|| "-".to_owned(), |age| format!("{age} s"))
             )?;
         }
         writeln!(f)?;

@@ -9,6 +9,9 @@ use wardlink_wire::id::GatewayId;
 use wardlink_wire::lane::Lane;
 use wardlink_wire::sequence::Sequence;
 
+use super::engine::EngineKind;
+use super::provider::KeyError;
+
 /// Why a store was not opened, or did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -45,9 +48,24 @@ pub enum StoreError {
         /// Who asked.
         expected: GatewayId,
     },
-    /// Written by an agent that is newer than this one.
+    /// The store was made by another engine.
     #[error(
-        "store {} has format {found}, this agent knows format {known}: install the agent that wrote it",
+        "store {} was made by the engine {found}, the configuration says {expected}: set store.engine to \
+         {found}, or move the directory away to begin a new store",
+        path.display()
+    )]
+    OtherEngine {
+        /// The directory.
+        path: PathBuf,
+        /// Which made it.
+        found: EngineKind,
+        /// Which was asked for.
+        expected: EngineKind,
+    },
+    /// Written by an agent of another version.
+    #[error(
+        "store {} has format {found}, this agent knows format {known}: deliver it with the agent that wrote \
+         it, or move the directory away to begin a new store",
         path.display(), known = super::identity::FORMAT
     )]
     Format {
@@ -110,6 +128,9 @@ pub enum StoreError {
         /// The least that works.
         least: u64,
     },
+    /// The store key cannot be had.
+    #[error("store key: {0}")]
+    Key(#[from] KeyError),
     /// No random bytes, so no new key.
     #[error("the system gives no random bytes, so nothing can be sealed")]
     Randomness,
@@ -144,8 +165,10 @@ impl StoreError {
 /// What is used up when a store is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FullCause {
-    /// The bytes the configuration allows.
+    /// The bytes the configuration allows, by batches that nothing newer may evict.
     Budget(u64),
+    /// The bytes the configuration allows; the oldest batches make room for new ones.
+    Evicting(u64),
     /// The file system or its quota.
     FileSystem,
 }
@@ -157,6 +180,11 @@ impl fmt::Display for FullCause {
                 f,
                 "its budget of {bytes} bytes is taken by batches not acknowledged yet; bring the uplink \
                  back or raise the budget"
+            ),
+            Self::Evicting(bytes) => write!(
+                f,
+                "its budget of {bytes} bytes is taken by batches not acknowledged yet, and the oldest make \
+                 room for new ones, waves first; bring the uplink back or raise the budget"
             ),
             Self::FileSystem => f.write_str("the file system has no room; free some space on it"),
         }

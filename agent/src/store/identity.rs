@@ -1,4 +1,4 @@
-//! Whose store this is: gateway, epoch, cipher, and the proof of the key.
+//! Whose store this is: gateway, epoch, engine, cipher, and the proof of the key.
 //!
 //! Owns the `meta` file, written once and whole (new name, sync, rename, sync), twice in one file. One
 //! damaged copy is written again from the other. With both gone the identity is proven by a segment
@@ -9,17 +9,20 @@ use wardlink_wire::id::{Epoch, GatewayId};
 
 use super::Settings;
 use super::cipher::Cipher;
+use super::directory::{Directory, StoreFile};
+use super::engine::EngineKind;
 use super::error::StoreError;
 use super::fields::{Fields, frame, unframe};
-use super::key::{KEY, Keyring, StoreKey};
-use super::log;
-use super::medium::{Directory, StoreFile};
+use super::key::KEY;
+use super::provider::Keys;
+use super::sealing::Keyring;
 
 /// What every engine needs to know of its store.
 #[derive(Debug)]
 pub(super) struct Identity {
     pub(super) gateway: GatewayId,
     pub(super) epoch: Epoch,
+    pub(super) engine: EngineKind,
     pub(super) keys: Keyring,
 }
 
@@ -30,27 +33,32 @@ impl Identity {
         directory: &Directory,
         settings: &Settings,
         gateway: &GatewayId,
-        key: &StoreKey,
+        keys: &Keys,
     ) -> Result<(Self, bool), StoreError> {
         if let Some((meta, whole)) = read(directory)? {
-            let identity = meta.check(directory, gateway, key)?;
-            if !log::remembers(directory, &identity)? {
-                return Self::create(directory, settings, gateway, key);
+            let identity = meta.check(directory, settings, gateway, keys)?;
+            if !identity.engine.remembers(directory, &identity)? {
+                return Self::create(directory, settings, gateway, keys);
             }
             if !whole {
                 // One copy is enough to start with, also on a medium that has no room for a second.
-                drop(identity.write(directory));
+                drop(identity.meta().write(directory));
             }
             return Ok((identity, false));
         }
-        let claims = log::claims(directory)?;
+        let claims = settings.engine.claims(directory)?;
         if claims.is_empty() {
-            return Self::create(directory, settings, gateway, key);
+            return Self::create(directory, settings, gateway, keys);
         }
         for (epoch, cipher) in claims.into_iter().flatten() {
-            let identity = Self::of(gateway, epoch, key, cipher)?;
-            if log::proves(directory, &identity)? {
-                identity.write(directory)?;
+            let identity = Self::of(
+                gateway,
+                epoch,
+                settings.engine,
+                Keyring::new(keys, &epoch, cipher)?,
+            );
+            if settings.engine.proves(directory, &identity)? {
+                identity.meta().write(directory)?;
                 return Ok((identity, false));
             }
         }
@@ -64,30 +72,31 @@ impl Identity {
         directory: &Directory,
         settings: &Settings,
         gateway: &GatewayId,
-        key: &StoreKey,
+        keys: &Keys,
     ) -> Result<(Self, bool), StoreError> {
         let mut epoch = [0; 16];
         rand::fill(&mut epoch).map_err(|_| StoreError::Randomness)?;
-        let identity = Self::of(gateway, Epoch::from_bytes(epoch), key, settings.cipher)?;
-        identity.write(directory)?;
+        let epoch = Epoch::from_bytes(epoch);
+        let keys = Keyring::new(keys, &epoch, settings.cipher)?;
+        let identity = Self::of(gateway, epoch, settings.engine, keys);
+        identity.meta().write(directory)?;
         Ok((identity, true))
     }
 
-    fn of(
-        gateway: &GatewayId,
-        epoch: Epoch,
-        key: &StoreKey,
-        cipher: Cipher,
-    ) -> Result<Self, StoreError> {
-        Ok(Self {
+    fn of(gateway: &GatewayId, epoch: Epoch, engine: EngineKind, keys: Keyring) -> Self {
+        Self {
             gateway: gateway.clone(),
             epoch,
-            keys: Keyring::new(key, &epoch, cipher)?,
-        })
+            engine,
+            keys,
+        }
     }
-    fn write(&self, directory: &Directory) -> Result<(), StoreError> {
+
+    /// The meta file, with the proof of the key that is current now.
+    pub(super) fn meta(&self) -> MetaFile {
         let name = self.gateway.as_str().as_bytes();
         let mut payload = FORMAT.to_le_bytes().to_vec();
+        payload.push(self.engine.number());
         payload.push(self.keys.cipher().number());
         payload.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
         payload.extend_from_slice(name);
@@ -95,8 +104,18 @@ impl Identity {
         payload.extend_from_slice(self.keys.proof());
         let mut block = frame(MAGIC, &payload);
         block.resize(COPY, 0);
+        MetaFile(block.repeat(2))
+    }
+}
+
+/// A meta file to write: both copies.
+#[derive(Debug)]
+pub(super) struct MetaFile(Vec<u8>);
+
+impl MetaFile {
+    pub(super) fn write(&self, directory: &Directory) -> Result<(), StoreError> {
         let file = directory.create_file(NEW)?;
-        file.write_at(&block.repeat(2), 0)?;
+        file.write_at(&self.0, 0)?;
         file.sync()?;
         directory.rename(NEW, META)?;
         directory.sync()
@@ -110,6 +129,7 @@ struct Meta {
 }
 
 struct Body {
+    engine: EngineKind,
     cipher: Cipher,
     gateway: GatewayId,
     epoch: Epoch,
@@ -127,8 +147,9 @@ impl Meta {
     fn check(
         self,
         directory: &Directory,
+        settings: &Settings,
         gateway: &GatewayId,
-        key: &StoreKey,
+        keys: &Keys,
     ) -> Result<Identity, StoreError> {
         let path = directory.path().to_owned();
         let Some(body) = self.rest else {
@@ -142,13 +163,21 @@ impl Meta {
                 expected: gateway.clone(),
             });
         }
-        let keys = Keyring::new(key, &body.epoch, body.cipher)?;
+        if body.engine != settings.engine {
+            return Err(StoreError::OtherEngine {
+                path,
+                found: body.engine,
+                expected: settings.engine,
+            });
+        }
+        let keys = Keyring::new(keys, &body.epoch, body.cipher)?;
         if !keys.is_proven_by(&body.proof) {
             return Err(StoreError::WrongKey { path });
         }
         Ok(Identity {
             gateway: body.gateway,
             epoch: body.epoch,
+            engine: body.engine,
             keys,
         })
     }
@@ -156,10 +185,12 @@ impl Meta {
 
 impl Body {
     fn parse(mut fields: Fields<'_>) -> Option<Self> {
+        let engine = EngineKind::from_number(fields.u8()?)?;
         let cipher = Cipher::from_number(fields.u8()?)?;
         let length = usize::from(fields.u8()?);
         let name = std::str::from_utf8(fields.bytes(length)?).ok()?;
         Some(Self {
+            engine,
             cipher,
             gateway: name.parse().ok()?,
             epoch: Epoch::from_bytes(fields.array()?),
@@ -186,7 +217,7 @@ fn read_copy(file: &StoreFile, offset: usize) -> Result<Option<Meta>, StoreError
 }
 
 /// The version of everything this store writes.
-pub(super) const FORMAT: u16 = 1;
+pub(super) const FORMAT: u16 = 2;
 const MAGIC: [u8; 8] = *b"WLSTMETA";
 const META: &str = "meta";
 const NEW: &str = "meta.new";

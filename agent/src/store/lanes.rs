@@ -1,4 +1,4 @@
-//! One value for each of the four lanes.
+//! One value for each of the four lanes, and sets of lanes.
 
 use wardlink_wire::lane::Lane;
 
@@ -44,5 +44,27 @@ impl<T> PerLane<T> {
             Lane::Event => event,
             Lane::Wave => wave,
         }
+    }
+}
+
+/// Some of the lanes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct LaneSet(u8);
+
+impl LaneSet {
+    pub(super) const fn bits(self) -> u8 {
+        self.0
+    }
+
+    pub(super) const fn from_bits(bits: u8) -> Self {
+        Self(bits)
+    }
+
+    pub(super) fn contains(self, lane: Lane) -> bool {
+        self.with(lane) == self
+    }
+
+    pub(super) fn with(self, lane: Lane) -> Self {
+        Self(self.0 | 1 << lane.number())
     }
 }

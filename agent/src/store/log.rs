@@ -11,11 +11,13 @@
 //! | [`catalog`] | what is known of all segments, and who may have which file |
 //! | [`limits`] | the budget |
 //! | [`writer`], [`walk`], [`reader`] | bytes in, bytes found, bytes out |
+//! | [`evict`] | room for new batches |
 //! | [`recovery`] | the catalog from what a directory holds |
 
 mod catalog;
 mod cursor;
 mod entry;
+mod evict;
 mod limits;
 mod reader;
 mod recovery;
@@ -33,10 +35,11 @@ use wardlink_wire::lane::Lane;
 use wardlink_wire::sequence::{Sequence, SequenceRange};
 
 use super::cipher::Cipher;
+use super::directory::Directory;
+use super::engine::Engine;
 use super::error::StoreError;
 use super::identity::Identity;
-use super::medium::Directory;
-use super::{Damage, Engine, NewBatch, Recovery, Settings, StoredBatch, Usage};
+use super::{Damage, NewBatch, Recovery, Settings, StoredBatch, Usage};
 
 use catalog::Catalog;
 use cursor::CursorFile;
@@ -70,8 +73,9 @@ impl Log {
             catalog: Mutex::new(catalog),
         };
         // A medium that refuses this will say so at the first acknowledgement; reading goes on until then.
-        drop(shared.note(false));
+        drop(shared.settle());
         shared.sweep();
+        evict::clean(&shared);
         let log = Self {
             writer: Mutex::default(),
             reader: Mutex::default(),
@@ -118,6 +122,18 @@ impl Engine for Log {
     fn take_damage(&self) -> Vec<Damage> {
         self.shared.catalog().take_damage()
     }
+
+    fn advance(&self, lane: Lane, next: Sequence) {
+        self.shared.catalog().advance(lane, next);
+        // Told again by the next start if this is not kept: the mark says so then as well.
+        drop(self.shared.settle());
+    }
+
+    fn rewrap(&self) -> Result<(), StoreError> {
+        let mut writer = held(&self.writer);
+        writer.abandon();
+        self.shared.rewrap()
+    }
 }
 
 impl Drop for Log {
@@ -157,6 +173,24 @@ impl Shared {
         let mut file = held(&self.cursor);
         let cursor = self.catalog().cursor.encode(false);
         file.settle(&cursor)
+    }
+
+    /// Wraps the data keys of all segments that still hold something anew. Those that hold nothing go first:
+    /// what was in them must not open with the new key.
+    fn rewrap(&self) -> Result<(), StoreError> {
+        self.catalog().discard_settled();
+        self.settle()?;
+        self.sweep();
+        for id in self.catalog().ids() {
+            let Some(file) = self.directory.find_file(&segment::name(id))? else {
+                continue;
+            };
+            let head = segment::Head::read(&file, self.identity.epoch, id)?;
+            if let Some(head) = head {
+                head.rewrap(&self.identity, &file)?;
+            }
+        }
+        Ok(())
     }
 
     /// Removes files that nobody needs. One that stays is found settled by the next start.

@@ -3,8 +3,13 @@
 mod contract;
 mod crash;
 mod damage;
+mod faulty;
 mod full;
+mod history;
 mod model;
+mod powercut;
+mod retention;
+mod rotation;
 mod secrecy;
 
 use std::path::{Path, PathBuf};
@@ -47,7 +52,7 @@ fn key() -> StoreKey {
 }
 
 fn open(directory: &Path) -> (Store, Recovery) {
-    Store::open(settings(directory), &gateway(), key()).unwrap()
+    Store::open(settings(directory), &gateway(), &key()).unwrap()
 }
 
 /// Appends one batch of `count` records at the next place of the lane.

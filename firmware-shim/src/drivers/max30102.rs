@@ -9,22 +9,22 @@
 //! then never reads again.
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use embedded_hal::i2c::I2c;
 
 use super::blocks::Blocks;
-use super::port::{Port, absence_of, i2c_fault, not_started};
+use super::i2c::Chip;
+use super::port::{Port, absence_of};
 use crate::device::{Device, Fault, FaultKind};
 use crate::reading::{Absence, Decimal, Quality, Reading, Sampling, StreamKind, StreamSpec};
 
 /// The front end on a port.
 #[derive(Debug)]
 pub struct Max30102<P: Port> {
-    port: P,
-    bus: Option<P::Bus>,
+    chip: Chip<P>,
     rate: u32,
     streams: [StreamSpec; 2],
     red: Blocks,
@@ -48,8 +48,7 @@ where
     pub fn new(port: P, rate: u32) -> Self {
         let longest = usize::try_from(rate.max(1)).unwrap_or(usize::MAX);
         Self {
-            port,
-            bus: None,
+            chip: Chip::new("max30102", ADDRESS, port),
             rate,
             streams: [
                 light(RED_STREAM_NAME, rate),
@@ -61,36 +60,38 @@ where
     }
 
     fn configure(&mut self, rate: u8) -> Result<(), Fault> {
-        let [id] = self.read(PART_ID)?;
+        let [id] = self.chip.read(PART_ID)?;
         if id != PART_ID_MAX30102 {
-            let text = format!("{}: its id is {id:#04x}, a MAX30102 says 0x15", self.name());
-            return Err(Fault::new(FaultKind::OtherDevice, text));
+            let why = format!("its id is {id:#04x}, a MAX30102 says 0x15");
+            return Err(self.chip.fault(FaultKind::OtherDevice, why));
         }
-        self.write(&[MODE_CONFIG, MODE_RESET])?;
+        self.chip.write(&[MODE_CONFIG, MODE_RESET])?;
         self.wait_for_reset()?;
         let spo2 = SPO2_RANGE_4096_NA | rate << SPO2_RATE_SHIFT | SPO2_WIDTH_411_US;
-        self.write(&[INTERRUPT_ENABLE_1, INTERRUPT_FULL])?;
-        self.write(&[FIFO_WRITE_POINTER, 0, 0, 0])?;
-        self.write(&[FIFO_CONFIG, FIFO_NO_ROLLOVER_FULL_AT_32])?;
-        self.write(&[SPO2_CONFIG, spo2])?;
-        self.write(&[LED_RED_CURRENT, LED_7_MA, LED_7_MA])?;
-        self.write(&[MODE_CONFIG, MODE_SPO2])
+        self.chip.write(&[INTERRUPT_ENABLE_1, INTERRUPT_FULL])?;
+        self.chip.write(&[FIFO_WRITE_POINTER, 0, 0, 0])?;
+        self.chip
+            .write(&[FIFO_CONFIG, FIFO_NO_ROLLOVER_FULL_AT_32])?;
+        self.chip.write(&[SPO2_CONFIG, spo2])?;
+        self.chip.write(&[LED_RED_CURRENT, LED_7_MA, LED_7_MA])?;
+        self.chip.write(&[MODE_CONFIG, MODE_SPO2])
     }
 
     fn wait_for_reset(&mut self) -> Result<(), Fault> {
         for _ in 0..RESET_TRIES {
-            let [mode] = self.read(MODE_CONFIG)?;
+            let [mode] = self.chip.read(MODE_CONFIG)?;
             if mode & MODE_RESET == 0 {
                 return Ok(());
             }
         }
-        let text = format!("{}: it does not come out of reset", self.name());
-        Err(Fault::new(FaultKind::NoResponse, text))
+        let why = "it does not come out of reset";
+        Err(self.chip.fault(FaultKind::NoResponse, why))
     }
 
     fn drain(&mut self, readings: &mut Vec<Reading>) -> Result<(), Fault> {
         for _ in 0..MOST_FILLS {
             let registers = self
+                .chip
                 .read(INTERRUPT_STATUS_1)
                 .inspect_err(|fault| self.break_off(fault.kind, readings))?;
             let fifo = fifo(registers);
@@ -108,12 +109,10 @@ where
         if held == 0 {
             return Ok(());
         }
-        let name = self.name();
-        let bus = self.bus.as_mut().ok_or_else(|| not_started(&name))?;
-        let mut bytes = alloc::vec![0; held * SAMPLE];
-        if let Err(error) = bus.write_read(ADDRESS, &[FIFO_DATA], &mut bytes) {
+        let mut bytes = [0; DEPTH * SAMPLE];
+        let bytes = bytes.get_mut(..held * SAMPLE).unwrap_or_default();
+        if let Err(fault) = self.chip.read_into(FIFO_DATA, bytes) {
             // The restart empties the FIFO, so exactly these are lost, and those that come until then.
-            let fault = i2c_fault(&name, "reading its FIFO", &error);
             let lost = u64::try_from(held).unwrap_or(u64::MAX);
             self.both_absent(absence_of(fault.kind), lost, readings);
             self.break_off(fault.kind, readings);
@@ -137,26 +136,6 @@ where
         self.red.broken_off(absence_of(kind), readings);
         self.infrared.broken_off(absence_of(kind), readings);
     }
-
-    fn read<const N: usize>(&mut self, register: u8) -> Result<[u8; N], Fault> {
-        let name = self.name();
-        let bus = self.bus.as_mut().ok_or_else(|| not_started(&name))?;
-        let mut bytes = [0; N];
-        bus.write_read(ADDRESS, &[register], &mut bytes)
-            .map_err(|error| i2c_fault(&name, &format!("reading {register:#04x}"), &error))?;
-        Ok(bytes)
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Fault> {
-        let name = self.name();
-        let bus = self.bus.as_mut().ok_or_else(|| not_started(&name))?;
-        bus.write(ADDRESS, bytes)
-            .map_err(|error| i2c_fault(&name, &format!("writing {bytes:02x?}"), &error))
-    }
-
-    fn name(&self) -> String {
-        format!("max30102 on {}", self.port.name())
-    }
 }
 
 impl<P: Port> Device for Max30102<P>
@@ -173,24 +152,23 @@ where
     }
 
     fn start(&mut self) -> Result<(), Fault> {
-        self.bus = None;
+        self.chip.release();
         let rate = rate_code(self.rate).ok_or_else(|| {
-            let text = format!(
-                "{}: it cannot sample at {} Hz: choose 50, 100, 200 or 400",
-                self.name(),
-                self.rate
-            );
-            Fault::new(FaultKind::Unopened, text)
+            let asked = self.rate;
+            let why = format!("it cannot sample at {asked} Hz: choose 50, 100, 200 or 400");
+            self.chip.fault(FaultKind::Unopened, why)
         })?;
-        self.bus = Some(self.port.open()?);
-        self.configure(rate).inspect_err(|_| self.bus = None)
+        self.chip.open()?;
+        self.configure(rate).inspect_err(|_| {
+            self.chip.release();
+        })
     }
 
     fn poll(&mut self, readings: &mut Vec<Reading>) -> Result<(), Fault> {
-        if self.bus.is_none() {
-            return Err(not_started(&self.name()));
-        }
-        self.drain(readings).inspect_err(|_| self.bus = None)
+        self.chip.is_open()?;
+        self.drain(readings).inspect_err(|_| {
+            self.chip.release();
+        })
     }
 
     fn flush(&mut self, readings: &mut Vec<Reading>) {

@@ -6,22 +6,21 @@
 //! a borrowed session, and three registers need no crate.
 
 use alloc::format;
-use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use embedded_hal::i2c::I2c;
 
-use super::port::{Port, absence_of, i2c_fault, not_started};
+use super::i2c::Chip;
+use super::numeric::{self, MDC_TEMP_BODY, absent};
+use super::port::{Port, absence_of};
 use crate::device::{Device, Fault, FaultKind};
-use crate::reading::{Absence, Body, Decimal, Quality, Reading, StreamKind, StreamSpec};
+use crate::reading::{Absence, Decimal, Reading, StreamSpec};
 
 /// The sensor on a port.
 #[derive(Debug)]
 pub struct Tmp117<P: Port> {
-    port: P,
-    bus: Option<P::Bus>,
-    address: u8,
+    chip: Chip<P>,
     period: Duration,
     streams: [StreamSpec; 1],
     /// Whether a conversion has been read since the last start.
@@ -36,19 +35,10 @@ where
 {
     /// The sensor at a 7-bit address (0x48 to 0x4b by its ADD0 pin), read every `period`.
     pub fn new(port: P, address: u8, period: Duration) -> Self {
-        let temperature = StreamSpec {
-            name: "temperature".to_string(),
-            code: MDC_TEMP_BODY,
-            unit: "Cel".to_string(),
-            kind: StreamKind::Numeric,
-            sampling: None,
-        };
         Self {
-            port,
-            bus: None,
-            address,
+            chip: Chip::new("tmp117", address, port),
             period,
-            streams: [temperature],
+            streams: [numeric::stream("temperature", MDC_TEMP_BODY, "Cel")],
             measured: false,
             missed: 0,
         }
@@ -57,8 +47,8 @@ where
     fn configure(&mut self) -> Result<(), Fault> {
         let id = self.read(Register::DeviceId)?;
         if id & DEVICE_ID_MASK != DEVICE_ID {
-            let text = format!("{}: its id is {id:#06x}, a TMP117 says 0x_117", self.name());
-            return Err(Fault::new(FaultKind::OtherDevice, text));
+            let why = format!("its id is {id:#06x}, a TMP117 says 0x_117");
+            return Err(self.chip.fault(FaultKind::OtherDevice, why));
         }
         self.write(Register::Configuration, configuration(self.period))
     }
@@ -71,19 +61,12 @@ where
         }
         let code = i16::from_be_bytes(self.read(Register::Temperature)?.to_be_bytes());
         let Some(value) = convert(code) else {
-            return Ok(Some(absent(Absence::DeviceOff, 1, Some(i32::from(code)))));
+            return Ok(Some(absent(0, Absence::DeviceOff, 1, Some(code.into()))));
         };
         self.missed = 0;
         self.measured = true;
-        let body = Body::Numeric {
-            value,
-            index: None,
-            raw: None,
-        };
-        Ok(Some(Reading {
-            quality: range(code),
-            ..Reading::good(0, body)
-        }))
+        let quality = numeric::range(code.into(), LOWEST, HIGHEST);
+        Ok(Some(numeric::value(0, value, quality)))
     }
 
     /// Poll and conversion are not in step, so one poll may find nothing new; two in a row may not.
@@ -99,28 +82,16 @@ where
         } else {
             Absence::DeviceOff
         };
-        Some(absent(reason, count, None))
+        Some(absent(0, reason, count, None))
     }
 
     fn read(&mut self, register: Register) -> Result<u16, Fault> {
-        let name = self.name();
-        let bus = self.bus.as_mut().ok_or_else(|| not_started(&name))?;
-        let mut word = [0; 2];
-        bus.write_read(self.address, &[register as u8], &mut word)
-            .map_err(|error| i2c_fault(&name, &format!("reading {register:?}"), &error))?;
-        Ok(u16::from_be_bytes(word))
+        self.chip.read(register as u8).map(u16::from_be_bytes)
     }
 
     fn write(&mut self, register: Register, word: u16) -> Result<(), Fault> {
-        let name = self.name();
-        let bus = self.bus.as_mut().ok_or_else(|| not_started(&name))?;
         let [high, low] = word.to_be_bytes();
-        bus.write(self.address, &[register as u8, high, low])
-            .map_err(|error| i2c_fault(&name, &format!("writing {register:?}"), &error))
-    }
-
-    fn name(&self) -> String {
-        format!("tmp117 at {:#04x} on {}", self.address, self.port.name())
+        self.chip.write(&[register as u8, high, low])
     }
 }
 
@@ -137,10 +108,12 @@ where
     }
 
     fn start(&mut self) -> Result<(), Fault> {
-        self.bus = Some(self.port.open()?);
+        self.chip.open()?;
         self.measured = false;
         self.missed = 0;
-        self.configure().inspect_err(|_| self.bus = None)
+        self.configure().inspect_err(|_| {
+            self.chip.release();
+        })
     }
 
     fn poll(&mut self, readings: &mut Vec<Reading>) -> Result<(), Fault> {
@@ -150,8 +123,8 @@ where
                 Ok(())
             }
             Err(fault) => {
-                if self.bus.take().is_some() {
-                    readings.push(absent(absence_of(fault.kind), 1, None));
+                if self.chip.release() {
+                    readings.push(absent(0, absence_of(fault.kind), 1, None));
                 }
                 Err(fault)
             }
@@ -167,15 +140,6 @@ pub fn convert(code: i16) -> Option<Decimal> {
     (code != POWER_UP).then(|| Decimal::new(i64::from(code) * STEP.mantissa, STEP.exponent))
 }
 
-/// What the data sheet's range of -55 to 150 degrees says of a code.
-fn range(code: i16) -> Quality {
-    Quality {
-        over_range: code > HIGHEST,
-        under_range: code < LOWEST,
-        ..Quality::default()
-    }
-}
-
 /// Continuous conversion, at least two conversions a period where the chip is fast enough for that.
 fn configuration(period: Duration) -> u16 {
     let (cycle, averaged) = match period.as_millis() {
@@ -186,16 +150,6 @@ fn configuration(period: Duration) -> u16 {
         _ => (CYCLE_4_S, AVERAGE_8),
     };
     cycle << CYCLE_SHIFT | averaged << AVERAGE_SHIFT
-}
-
-fn absent(reason: Absence, count: u64, raw: Option<i32>) -> Reading {
-    let body = Body::Absent {
-        reason,
-        first: None,
-        count,
-        raw,
-    };
-    Reading::good(0, body)
 }
 
 /// The registers used, from the data sheet's register map.
@@ -212,9 +166,9 @@ const STEP: Decimal = Decimal::new(78_125, -7);
 /// The result register before the first conversion.
 const POWER_UP: i16 = i16::MIN;
 /// 150 degrees.
-const HIGHEST: i16 = 150 * 128;
+const HIGHEST: i32 = 150 * 128;
 /// -55 degrees.
-const LOWEST: i16 = -55 * 128;
+const LOWEST: i32 = -55 * 128;
 
 const DEVICE_ID: u16 = 0x117;
 /// The upper four bits are the revision.
@@ -230,5 +184,3 @@ const CYCLE_4_S: u16 = 0b101;
 const AVERAGE_SHIFT: u16 = 5;
 const AVERAGE_1: u16 = 0b00;
 const AVERAGE_8: u16 = 0b01;
-
-const MDC_TEMP_BODY: u32 = 150_364;

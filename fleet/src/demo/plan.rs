@@ -94,7 +94,7 @@ const HEAD: &str = "schema = 1\n";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wardlink_wire::profile::{Bus, Driver};
+    use wardlink_wire::profile::{Bus, Kind};
 
     #[test]
     fn every_bedside_device_is_simulated_with_a_seed_of_its_own() {
@@ -120,7 +120,8 @@ mod tests {
         let [device] = profile.devices.as_slice() else {
             panic!("one device expected");
         };
-        assert!(matches!(&device.driver, Driver::Frontend { recording } if *recording == header));
+        assert_eq!(device.driver.kind, Kind::Frontend);
+        assert_eq!(device.driver.options.recording, header);
         assert!(
             matches!(&device.bus, Bus::Simulated(simulation) if (simulation.speed - 4.0).abs() < 1e-9)
         );

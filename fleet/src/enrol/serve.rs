@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use wardlink_link::backoff::Backoff;
 use wardlink_link::identity::Identity;
-use wardlink_link::session::{Incoming, Options, Publication, Session, SessionError};
+use wardlink_link::session::{Incoming, Options, Publication, Session, SessionError, Version};
 use wardlink_wire::SCHEMA;
 use wardlink_wire::codec::{self, EncodeError};
 use wardlink_wire::enrolment::{
@@ -106,6 +106,7 @@ impl Clerk {
         let broker = self.broker.clone();
         let broken = |error| ServeError::Broker(broker.clone(), error);
         let options = Options {
+            version: Version::default(),
             host: self.broker.host().to_owned(),
             port: self.broker.port(),
             client_id: "operator-enrolment".to_owned(),

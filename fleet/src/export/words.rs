@@ -77,6 +77,7 @@ pub fn event(event: &Event, quality: Quality) -> String {
         EventKind::CertificateExpiry => "certificate-expiry",
         EventKind::ProfileApplied => "profile-applied",
         EventKind::ProfileRefused => "profile-refused",
+        EventKind::BatchSetAside => "batch-set-aside",
         EventKind::Alarm {
             code,
             priority,

@@ -8,10 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::task::spawn_blocking;
-use tokio::time::{sleep, sleep_until, timeout};
+use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use wardlink_link::backoff::Backoff;
-use wardlink_link::session::{Delivery, Incoming, Options, Publication, Session, SessionError};
+use wardlink_link::identity::{Identity, IdentityError};
+use wardlink_link::session::{
+    Delivery, Incoming, Options, Publication, Session, SessionError, Version,
+};
 use wardlink_wire::SCHEMA;
 use wardlink_wire::id::GatewayId;
 use wardlink_wire::lane::Lane;
@@ -30,6 +33,7 @@ use crate::clock;
 pub(super) struct Service {
     credentials: Arc<Credentials>,
     broker: BrokerAddress,
+    mqtt: Version,
     data: PathBuf,
     client_id: String,
     /// None after the archive failed: it is opened anew.
@@ -40,7 +44,7 @@ pub(super) struct Service {
 impl Service {
     pub(super) fn new(
         credentials: Credentials,
-        broker: BrokerAddress,
+        (broker, mqtt): (BrokerAddress, Version),
         data: PathBuf,
         archive: Archive,
     ) -> Result<Self, ArchiveError> {
@@ -48,6 +52,7 @@ impl Service {
         Ok(Self {
             credentials: Arc::new(credentials),
             broker,
+            mqtt,
             data,
             client_id,
             archive: Some(archive),
@@ -60,18 +65,19 @@ impl Service {
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
         while !stop.is_cancelled() {
             let begun = Instant::now();
-            match self.session(&stop).await {
+            let pause = match self.session(&stop).await {
                 Ok(()) => break,
-                Err(error) => tracing::error!("{error}"),
-            }
+                Err(error) => {
+                    tracing::error!("{error}");
+                    error.pause()
+                }
+            };
             if begun.elapsed() >= GOOD {
                 backoff.reset();
             }
-            let delay = backoff.next_delay();
-            tracing::info!("trying again in {:.1} s", delay.as_secs_f64());
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = sleep(delay) => {}
+                () = backoff.wait(pause) => {}
             }
         }
         self.tally.say();
@@ -125,6 +131,7 @@ impl Service {
     async fn connect(&self) -> Result<Session, ServiceError> {
         let broker = &self.broker;
         let options = Options {
+            version: self.mqtt,
             host: broker.host().to_owned(),
             port: broker.port(),
             client_id: self.client_id.clone(),
@@ -134,7 +141,8 @@ impl Service {
             will: None,
         };
         let unreachable = |error| ServiceError::Broker(broker.clone(), error);
-        let mut session = Session::open(&self.credentials.identity, options)
+        let identity = Identity::load(&self.credentials.identity)?;
+        let mut session = Session::open(&identity, options)
             .await
             .map_err(unreachable)?;
         // Also when the broker kept the session: a broker that was killed may have kept less than it says.
@@ -334,12 +342,23 @@ enum ServiceError {
     Broker(BrokerAddress, SessionError),
     #[error("connection: {0}")]
     Session(#[from] SessionError),
+    #[error("identity: {0}")]
+    Identity(#[from] IdentityError),
     #[error("{0}; nothing is acknowledged until it works again")]
     Archive(#[from] ArchiveError),
     #[error("receipt: {0}")]
     Sign(#[from] SignError),
     #[error("work on the archive ended early; it is opened anew")]
     Lost,
+}
+
+impl ServiceError {
+    fn pause(&self) -> Duration {
+        match self {
+            Self::Broker(_, error) | Self::Session(error) => error.pause(),
+            _ => Duration::ZERO,
+        }
+    }
 }
 
 const KEEP_ALIVE: Duration = Duration::from_secs(30);

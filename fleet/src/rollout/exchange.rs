@@ -6,7 +6,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand;
 use tokio::time::timeout;
 use wardlink_link::identity::Identity;
-use wardlink_link::session::{Options, Publication, Session, SessionError};
+use wardlink_link::session::{Options, Publication, Session, SessionError, Version};
 use wardlink_wire::codec::{self, Limit};
 use wardlink_wire::id::GatewayId;
 use wardlink_wire::state::{BundleOutcome, ConfigState};
@@ -64,6 +64,7 @@ pub(super) async fn connect(
     let mut suffix = [0; 6];
     rand::fill(&mut suffix).map_err(|_| ExchangeError::Randomness)?;
     let options = Options {
+        version: Version::default(),
         host: broker.host().to_owned(),
         port: broker.port(),
         client_id: format!("operator-{}", hex(&suffix)),

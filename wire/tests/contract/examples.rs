@@ -275,6 +275,7 @@ pub(crate) fn state() -> State {
                     lane,
                     next: Sequence(1001),
                     backlog: 1,
+                    oldest_ns: None,
                 })
                 .to_vec(),
             devices_lost: vec!["nonin-1".to_owned()],

@@ -183,6 +183,7 @@ fn event_kind() -> impl Strategy<Value = EventKind> {
     prop_oneof![
         Just(EventKind::Started),
         Just(EventKind::ProfileRefused),
+        Just(EventKind::BatchSetAside),
         (
             any::<u32>(),
             prop::sample::select(priorities),

@@ -22,6 +22,7 @@ fn after_a_power_cut_at_any_step_certificate_and_key_belong_together() {
             ca: folder.path().join("ca.pem"),
             certificate: folder.path().join("gateway.pem"),
             key: folder.path().join("gateway.key"),
+            crl: None,
         };
         let next = next(&files);
         files::put(&files.ca, old.0.as_bytes()).unwrap();
@@ -52,6 +53,7 @@ fn a_certificate_is_renewed_after_two_thirds_of_its_life_and_before_its_last_ten
         ca: folder.path().join("ca.pem"),
         certificate: folder.path().join("gateway.pem"),
         key: folder.path().join("gateway.key"),
+        crl: None,
     };
     files::put(&files.ca, certificate.as_bytes()).unwrap();
     files::put(&files.certificate, certificate.as_bytes()).unwrap();

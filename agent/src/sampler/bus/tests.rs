@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use wardlink_firmware_shim::reading::{Decimal, StreamKind, StreamSpec};
-use wardlink_wire::profile::{Bus as ProfileBus, DeviceSettings, Driver, Simulation};
+use wardlink_wire::profile::{Bus as ProfileBus, DeviceSettings, Driver, Kind, Simulation};
 
 use super::*;
 use crate::devices;
@@ -68,7 +68,7 @@ fn attached() -> Arc<Attached> {
     let settings = DeviceSettings {
         id: "probe".parse().unwrap(),
         bus: ProfileBus::Simulated(Simulation::default()),
-        driver: Driver::Nonin,
+        driver: Driver::new(Kind::Nonin),
     };
     let streams = vec![devices::event_stream(settings.id.clone(), 1, true, 0); 2];
     Arc::new(Attached { settings, streams })

@@ -29,6 +29,8 @@ pub(super) struct Catalog {
     /// Taken by the caller, and settled by the commit that carries the gaps.
     reported: Vec<Damage>,
     damaged: u64,
+    /// Something was evicted since there was room last.
+    evicting: bool,
 }
 
 /// Where a reader has to look for a place.
@@ -38,6 +40,8 @@ pub(super) struct Spot {
     pub(super) place: u64,
     /// The segment it is in, if any segment is.
     pub(super) segment: Option<u64>,
+    /// Which file of that segment: see [`Segment::life`].
+    pub(super) life: u32,
     /// The first place that is not in that segment.
     pub(super) until: u64,
 }
@@ -49,6 +53,17 @@ pub(super) enum Claim {
     Recycle(Segment),
     /// A new one of this many bytes.
     Create(u64),
+    /// None before this is evicted.
+    Evict(Victim),
+}
+
+/// The batches of one lane in one segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Victim {
+    pub(super) segment: u64,
+    pub(super) lane: Lane,
+    /// Its places in the segment: the first, and the first behind.
+    pub(super) places: (u64, u64),
 }
 
 impl Catalog {
@@ -63,6 +78,7 @@ impl Catalog {
             damage: Vec::new(),
             reported: Vec::new(),
             damaged: 0,
+            evicting: false,
         };
         for lane in Lane::ALL {
             catalog.release(lane, 0, u64::MAX);
@@ -72,6 +88,17 @@ impl Catalog {
 
     pub(super) fn next(&self, lane: Lane) -> Sequence {
         Sequence(*self.cursor.next.of(lane))
+    }
+
+    /// Gives out no place before `next` any more.
+    pub(super) fn advance(&mut self, lane: Lane, next: Sequence) {
+        let known = self.cursor.next.of_mut(lane);
+        let last = next.0.checked_sub(1).map(Sequence);
+        let unknown = last.map(|last| SequenceRange::between(Sequence(*known), last));
+        if let Some(Ok(range)) = unknown {
+            *known = next.0;
+            self.report(lane, range, Fault::TakenBack);
+        }
     }
 
     /// Checks that batches take the places that are next; gives the bytes that the group takes.
@@ -146,10 +173,8 @@ impl Catalog {
     }
 
     /// Where the first place from `place` on is that still matters; none when there is none.
-    pub(super) fn spot(&self, lane: Lane, mut place: u64) -> Option<Spot> {
-        while let Some(run) = self.run_over(lane, place) {
-            place = run.last().0.checked_add(1)?;
-        }
+    pub(super) fn spot(&self, lane: Lane, place: u64) -> Option<Spot> {
+        let place = self.open_place(lane, place)?;
         let next = *self.cursor.next.of(lane);
         if place >= next {
             return None;
@@ -159,10 +184,10 @@ impl Catalog {
             .checked_sub(1)
             .and_then(|index| self.segments.get(index));
         let until = self.segments.get(after).map_or(next, |s| *s.start.of(lane));
-        let segment = before.map(|segment| segment.id);
         Some(Spot {
             place,
-            segment,
+            segment: before.map(|segment| segment.id),
+            life: before.map_or(0, |segment| segment.life),
             until,
         })
     }
@@ -219,8 +244,8 @@ impl Catalog {
         damage
     }
 
-    /// A file with room for a group and the header before it.
-    pub(super) fn claim(&mut self, bytes: u64) -> Result<Claim, StoreError> {
+    /// A file with room for a group and the header before it. `most` is the most important lane of the group.
+    pub(super) fn claim(&mut self, bytes: u64, most: Lane) -> Result<Claim, StoreError> {
         let length = self.limits.length_for(bytes)?;
         loop {
             let lowest =
@@ -230,7 +255,7 @@ impl Catalog {
             {
                 return Ok(Claim::Recycle(self.free.swap_remove(index)));
             }
-            if self.bytes_on_medium().saturating_add(length) <= self.limits.budget {
+            if self.bytes_on_medium().saturating_add(length) <= self.limits.room {
                 return Ok(Claim::Create(length));
             }
             if let Some(idle) = self.free.pop() {
@@ -245,9 +270,64 @@ impl Catalog {
                 let segment = self.segments.remove(last);
                 self.retire(segment);
             } else {
-                return Err(self.limits.full());
+                let victim = self.victim(most).ok_or_else(|| self.limits.full())?;
+                return Ok(Claim::Evict(victim));
             }
         }
+    }
+
+    /// The oldest batches of the least important lane that has any; of none more important than `most`, and
+    /// not in the newest segment, from whose end the next start knows which places were given out.
+    fn victim(&self, most: Lane) -> Option<Victim> {
+        let lanes = EVICTION.into_iter().take_while(|lane| *lane != most);
+        lanes.chain([most]).find_map(|lane| {
+            let held = self.segments.windows(2).find_map(|pair| {
+                let [segment, next] = pair else { return None };
+                let places = (*segment.start.of(lane), *next.start.of(lane));
+                let open = self.open_place(lane, places.0)?;
+                (open < places.1).then_some((segment.id, places))
+            });
+            held.map(|(segment, places)| Victim {
+                segment,
+                lane,
+                places,
+            })
+        })
+    }
+
+    /// Notes that a lane was evicted from a segment, whose file is shorter now.
+    pub(super) fn evicted(&mut self, victim: Victim, length: u64) {
+        let mut segments = self.segments.iter_mut();
+        if let Some(segment) = segments.find(|segment| segment.id == victim.segment) {
+            segment.length = length;
+            segment.life = segment.life.wrapping_add(1);
+        }
+        self.lose(victim, Fault::Evicted);
+    }
+
+    /// Every place of these batches that is neither settled nor lost is lost now.
+    pub(super) fn lose(&mut self, victim: Victim, fault: Fault) {
+        self.evicting = true;
+        let (first, end) = victim.places;
+        let last = Sequence(end.saturating_sub(1));
+        if let Ok(range) = SequenceRange::between(Sequence(first), last) {
+            self.report(victim.lane, range, fault);
+        }
+    }
+
+    /// Whether any place of a range still matters.
+    pub(super) fn is_open(&self, lane: Lane, range: SequenceRange) -> bool {
+        let open = self.open_place(lane, range.first().0);
+        open.is_some_and(|open| open <= range.last().0)
+    }
+
+    /// Whether this much more stays within the budget.
+    pub(super) fn has_room_for(&self, bytes: u64) -> bool {
+        self.bytes_on_medium().saturating_add(bytes) <= self.limits.budget
+    }
+
+    pub(super) fn full(&self) -> StoreError {
+        self.limits.full()
     }
 
     /// A number no segment ever had.
@@ -264,6 +344,7 @@ impl Catalog {
             start: self.cursor.next,
             batches: self.cursor.batches,
             length,
+            life: 0,
             failed: false,
         };
         self.segments.push(segment.clone());
@@ -292,6 +373,22 @@ impl Catalog {
         self.retire(unused);
     }
 
+    /// Keeps no file in which everything is settled. Nothing may be being written.
+    pub(super) fn discard_settled(&mut self) {
+        self.trash.append(&mut self.free);
+        for index in (0..self.segments.len()).rev() {
+            if self.is_settled(index) {
+                let segment = self.segments.remove(index);
+                self.trash.push(segment);
+            }
+        }
+    }
+
+    /// The segments, the newest last.
+    pub(super) fn ids(&self) -> Vec<u64> {
+        self.segments.iter().map(|segment| segment.id).collect()
+    }
+
     pub(super) fn take_trash(&mut self) -> Vec<Segment> {
         std::mem::take(&mut self.trash)
     }
@@ -316,6 +413,7 @@ impl Catalog {
             budget: self.limits.budget,
             lanes,
             damaged: self.damaged,
+            evicting: self.evicting && !self.has_room(),
         }
     }
 
@@ -373,11 +471,25 @@ impl Catalog {
         })
     }
 
+    /// The first place from one on that is neither settled nor lost; also beyond those given out.
+    fn open_place(&self, lane: Lane, mut place: u64) -> Option<u64> {
+        while let Some(run) = self.run_over(lane, place) {
+            place = run.last().0.checked_add(1)?;
+        }
+        Some(place)
+    }
+
     /// The run of settled or lost places that a place is in.
     fn run_over(&self, lane: Lane, place: u64) -> Option<SequenceRange> {
         let over = |run: &SequenceRange| run.first().0 <= place && place <= run.last().0;
         let settled = self.cursor.settled.of(lane).runs().find(over);
         settled.or_else(|| self.lost.of(lane).runs().find(over))
+    }
+
+    /// Whether another segment fits without eviction.
+    fn has_room(&self) -> bool {
+        let another = self.limits.segment;
+        !self.free.is_empty() || self.bytes_on_medium().saturating_add(another) <= self.limits.room
     }
 
     fn bytes_on_medium(&self) -> u64 {
@@ -390,3 +502,5 @@ impl Catalog {
 
 /// Settled files kept for writing again; more are removed, so that a drained store is small.
 const KEPT_FREE: usize = 2;
+/// The order in which lanes make room.
+const EVICTION: [Lane; 4] = [Lane::Wave, Lane::Event, Lane::Vital, Lane::Alarm];

@@ -9,11 +9,11 @@ use wardlink_wire::id::Epoch;
 use wardlink_wire::lane::Lane;
 use wardlink_wire::sequence::{Sequence, SequenceRange, SequenceSet};
 
+use super::super::directory::{Directory, StoreFile};
 use super::super::error::StoreError;
 use super::super::fields::{Fields, frame, unframe};
 use super::super::identity::FORMAT;
 use super::super::lanes::PerLane;
-use super::super::medium::{Directory, StoreFile, boot_id};
 
 /// What the cursor file remembers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -109,6 +109,8 @@ pub(super) struct Found {
     /// No commit can have come after this note: the store was closed in order, or this is still the boot
     /// whose page cache took every note, and no note is torn.
     pub(super) current: bool,
+    /// It was written in this boot: what is read may be in the page cache alone.
+    pub(super) cached: bool,
 }
 
 impl CursorFile {
@@ -117,7 +119,7 @@ impl CursorFile {
         directory: &Directory,
         epoch: Epoch,
     ) -> Result<(Self, Option<Found>), StoreError> {
-        let boot = boot_id();
+        let boot = directory.boot();
         let existing = directory.find_file(NAME)?;
         let existing = match existing {
             Some(file) if file.length()? >= 2 * SLOT_BYTES => Some(file),
@@ -139,8 +141,6 @@ impl CursorFile {
             };
             return Ok((new, None));
         };
-        // What is read below may still be on its way to the medium: from here on it is synced.
-        file.sync()?;
         let slots = read_slots(&file, epoch)?;
         let torn = slots
             .iter()
@@ -157,8 +157,13 @@ impl CursorFile {
                 let same_boot = boot.is_some() && note.boot == boot;
                 let found = Found {
                     current: !torn && (note.last || same_boot),
+                    cached: boot.is_none() || same_boot,
                     cursor: note.cursor,
                 };
+                if found.cached {
+                    // A medium that refuses this will say so at the first acknowledgement.
+                    drop(confirm(&file, slot));
+                }
                 (slot, note.generation, Some(found))
             }
             None => (Slot::Second, 0, None),
@@ -259,6 +264,15 @@ impl Note {
             cursor,
         })
     }
+}
+
+/// Writes what is in a slot once more, and syncs. A process that was killed may have written it and not synced
+/// it, or synced it in vain; should the power go now, it is as it was or the other slot is.
+fn confirm(file: &StoreFile, slot: Slot) -> Result<(), StoreError> {
+    let mut bytes = vec![0; SLOT];
+    file.read_at(&mut bytes, slot.offset())?;
+    file.write_at(&bytes, slot.offset())?;
+    file.sync()
 }
 
 fn read_slots(file: &StoreFile, epoch: Epoch) -> Result<[(Slot, Content); 2], StoreError> {

@@ -8,11 +8,10 @@ use wardlink_wire::id::Epoch;
 use wardlink_wire::lane::Lane;
 use wardlink_wire::sequence::{Sequence, SequenceRange};
 
+use super::super::directory::StoreFile;
 use super::super::error::StoreError;
 use super::super::fields::Fields;
-use super::super::identity::FORMAT;
-use super::super::key::TAG;
-use super::super::medium::StoreFile;
+use super::super::sealing::TAG;
 
 /// What the head of an entry says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,18 +118,6 @@ impl Mark {
     pub(super) fn begins(self, bytes: &[u8]) -> bool {
         bytes.starts_with(&self.0.to_le_bytes())
     }
-}
-
-/// What the seal of an entry binds. The nonce binds its number.
-pub(super) fn bound(epoch: Epoch, segment: u64, lane: Lane, range: SequenceRange) -> Vec<u8> {
-    let mut bound = b"wardlink entry\0".to_vec();
-    bound.extend_from_slice(&FORMAT.to_le_bytes());
-    bound.extend_from_slice(epoch.as_bytes());
-    bound.extend_from_slice(&segment.to_le_bytes());
-    bound.push(lane.number());
-    bound.extend_from_slice(&range.first().0.to_le_bytes());
-    bound.extend_from_slice(&range.last().0.to_le_bytes());
-    bound
 }
 
 /// The bytes that a batch takes in a segment; none beyond what the format can say.

@@ -11,22 +11,25 @@ use super::cursor;
 pub(super) struct Limits {
     path: PathBuf,
     pub(super) budget: u64,
+    /// What segments to write may take: the rest is for what eviction writes before it can remove anything.
+    pub(super) room: u64,
     pub(super) segment: u64,
 }
 
 impl Limits {
     pub(super) fn of(settings: Settings) -> Result<Self, StoreError> {
-        let share = settings.budget.saturating_sub(OVERHEAD) / Settings::SEGMENTS;
+        let share = settings.budget.saturating_sub(OVERHEAD) / (Settings::SEGMENTS + 1);
         let segment = settings.segment.max(LEAST_SEGMENT).min(share) / PAGE * PAGE;
         if segment < LEAST_SEGMENT {
             return Err(StoreError::Budget {
                 budget: settings.budget,
-                least: OVERHEAD + Settings::SEGMENTS * LEAST_SEGMENT,
+                least: OVERHEAD + (Settings::SEGMENTS + 1) * LEAST_SEGMENT,
             });
         }
         Ok(Self {
             path: settings.directory,
             budget: settings.budget,
+            room: settings.budget.saturating_sub(segment),
             segment,
         })
     }
@@ -34,7 +37,7 @@ impl Limits {
     /// Bytes of the segment for a group with the header before it.
     pub(super) fn length_for(&self, bytes: u64) -> Result<u64, StoreError> {
         let length = bytes.next_multiple_of(PAGE).max(self.segment);
-        if length.saturating_add(OVERHEAD) > self.budget {
+        if length.saturating_add(OVERHEAD) > self.room {
             return Err(self.too_large(bytes));
         }
         Ok(length)

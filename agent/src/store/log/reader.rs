@@ -7,13 +7,14 @@
 use wardlink_wire::lane::Lane;
 use wardlink_wire::sequence::{Sequence, SequenceRange};
 
+use super::super::directory::StoreFile;
 use super::super::error::StoreError;
-use super::super::key::OpeningKey;
-use super::super::medium::StoreFile;
+use super::super::lanes::LaneSet;
+use super::super::sealing::OpeningKey;
 use super::super::{Fault, StoredBatch};
 use super::Shared;
 use super::catalog::Spot;
-use super::entry::{self, Entry, Mark};
+use super::entry::{Entry, Mark};
 use super::segment::{self, ENTRIES, Head};
 use super::walk::Walk;
 
@@ -37,14 +38,14 @@ impl Reader {
                 return Ok(None);
             };
             let Some(found) = self.find(shared, lane, spot)? else {
-                missing(shared, lane, spot.place, spot.until);
+                self.missing(shared, lane, spot, spot.until);
                 place = spot.until;
                 continue;
             };
             let range = found.entry.range;
             if range.first().0 > spot.place {
                 // What was found behind the hole may be settled: look again from there.
-                missing(shared, lane, spot.place, range.first().0);
+                self.missing(shared, lane, spot, range.first().0);
                 place = range.first().0;
                 continue;
             }
@@ -68,10 +69,11 @@ impl Reader {
         let Some(id) = spot.segment else {
             return Ok(None);
         };
-        let Some(segment) = self.open.find(shared, id)? else {
+        let file = (id, spot.life);
+        let Some(segment) = self.open.find(shared, file)? else {
             return Ok(None);
         };
-        let from = self.bookmarks.take_nearest(id, lane, spot.place);
+        let from = self.bookmarks.take_nearest(file, lane, spot.place);
         let mark = Mark::of(shared.identity.epoch, id);
         let mut walk = Walk::new(&segment.file, mark, from)?;
         while let Some((offset, entry)) = walk.next()? {
@@ -82,18 +84,33 @@ impl Reader {
                 continue;
             }
             self.bookmarks.put(Bookmark {
-                segment: id,
+                file,
                 lane,
                 place: entry.range.first().0,
                 offset,
             });
             return Ok(Some(Found {
-                segment: id,
+                file,
                 offset,
                 entry,
             }));
         }
         Ok(None)
+    }
+
+    /// Reports the places from a spot on up to, and without, `end`.
+    fn missing(&self, shared: &Shared, lane: Lane, spot: Spot, end: u64) {
+        let mut open = self.open.0.iter();
+        let here = open.find(|open| Some(open.which.0) == spot.segment);
+        let fault = match here {
+            Some(open) if open.evicted.contains(lane) => Fault::Evicted,
+            Some(_) | None => Fault::Missing,
+        };
+        let last = end.checked_sub(1).map(Sequence);
+        let range = last.map(|last| SequenceRange::between(Sequence(spot.place), last));
+        if let Some(Ok(range)) = range {
+            shared.catalog().report(lane, range, fault);
+        }
     }
 
     /// The batch of an entry, or what is wrong with it.
@@ -102,7 +119,7 @@ impl Reader {
         shared: &Shared,
         found: &Found,
     ) -> Result<Result<Vec<u8>, Fault>, StoreError> {
-        let Some(segment) = self.open.find(shared, found.segment)? else {
+        let Some(segment) = self.open.find(shared, found.file)? else {
             return Ok(Err(Fault::Missing));
         };
         let entry = &found.entry;
@@ -112,9 +129,8 @@ impl Reader {
         let Some(key) = &segment.key else {
             return Ok(Err(Fault::SegmentKey));
         };
-        let epoch = shared.identity.epoch;
-        let bound = entry::bound(epoch, found.segment, entry.lane, entry.range);
-        Ok(key.open(entry.number, &bound, sealed).ok_or(Fault::Seal))
+        let opened = key.open(entry.number, entry.lane, entry.range, sealed);
+        Ok(opened.ok_or(Fault::Seal))
     }
 }
 
@@ -124,21 +140,28 @@ struct OpenSegments(Vec<OpenSegment>);
 
 impl OpenSegments {
     /// The open file and key of a segment; none if there is no such file.
-    fn find(&mut self, shared: &Shared, id: u64) -> Result<Option<&OpenSegment>, StoreError> {
-        if let Some(index) = self.0.iter().position(|open| open.id == id) {
+    fn find(&mut self, shared: &Shared, which: FileId) -> Result<Option<&OpenSegment>, StoreError> {
+        if let Some(index) = self.0.iter().position(|open| open.which == which) {
             let known = self.0.remove(index);
             self.0.push(known);
             return Ok(self.0.last());
         }
+        let (id, _) = which;
         let Some(file) = shared.directory.find_file(&segment::name(id))? else {
             return Ok(None);
         };
         let head = Head::read(&file, shared.identity.epoch, id)?;
+        let evicted = head.as_ref().map(|head| head.facts.evicted);
         let key = head.and_then(|head| head.open(&shared.identity));
         if self.0.len() >= MOST_OPEN {
             self.0.remove(0);
         }
-        self.0.push(OpenSegment { id, file, key });
+        self.0.push(OpenSegment {
+            which,
+            file,
+            evicted: evicted.unwrap_or_default(),
+            key,
+        });
         Ok(self.0.last())
     }
 }
@@ -146,8 +169,9 @@ impl OpenSegments {
 /// A segment being read.
 #[derive(Debug)]
 struct OpenSegment {
-    id: u64,
+    which: FileId,
     file: StoreFile,
+    evicted: LaneSet,
     key: Option<OpeningKey>,
 }
 
@@ -157,10 +181,10 @@ struct Bookmarks(Vec<Bookmark>);
 
 impl Bookmarks {
     /// The best offset to look for a place from. Its bookmark is taken out: the stream moves on.
-    fn take_nearest(&mut self, segment: u64, lane: Lane, place: u64) -> u64 {
-        let known = self.0.iter().enumerate().filter(|(_, mark)| {
-            (mark.segment, mark.lane) == (segment, lane) && mark.place <= place
-        });
+    fn take_nearest(&mut self, file: FileId, lane: Lane, place: u64) -> u64 {
+        let known = self.0.iter().enumerate();
+        let known = known.filter(|(_, mark)| (mark.file, mark.lane) == (file, lane));
+        let known = known.filter(|(_, mark)| mark.place <= place);
         let nearest = known
             .max_by_key(|(_, mark)| mark.place)
             .map(|(index, _)| index);
@@ -178,7 +202,7 @@ impl Bookmarks {
 /// Every entry of the lane before the offset ends before the place.
 #[derive(Debug, Clone, Copy)]
 struct Bookmark {
-    segment: u64,
+    file: FileId,
     lane: Lane,
     place: u64,
     offset: u64,
@@ -187,19 +211,13 @@ struct Bookmark {
 /// Where an entry is.
 #[derive(Debug, Clone, Copy)]
 struct Found {
-    segment: u64,
+    file: FileId,
     offset: u64,
     entry: Entry,
 }
 
-/// Reports the places from `first` up to, and without, `end`.
-fn missing(shared: &Shared, lane: Lane, first: u64, end: u64) {
-    let last = end.checked_sub(1).map(Sequence);
-    let range = last.map(|last| SequenceRange::between(Sequence(first), last));
-    if let Some(Ok(range)) = range {
-        shared.catalog().report(lane, range, Fault::Missing);
-    }
-}
+/// A segment, and which of the files it has had.
+type FileId = (u64, u32);
 
 const MOST_OPEN: usize = 4;
 const MOST_BOOKMARKS: usize = 16;

@@ -7,10 +7,10 @@
 use wardlink_wire::lane::Lane;
 use wardlink_wire::sequence::{Sequence, SequenceRange};
 
+use super::super::directory::{Directory, StoreFile};
 use super::super::error::StoreError;
 use super::super::identity::Identity;
 use super::super::lanes::PerLane;
-use super::super::medium::{Directory, StoreFile};
 use super::super::{Damage, Fault, Recovery};
 use super::catalog::Catalog;
 use super::cursor::{Cursor, CursorFile, Found};
@@ -39,7 +39,7 @@ pub(super) fn recover(
     let (unused, candidates): (Vec<_>, Vec<_>) = candidates.into_iter().partition(blank);
 
     let acknowledgements_lost = found.is_none() && !candidates.is_empty();
-    let end = End::of(&candidates, found.as_ref())?;
+    let end = End::of(directory, &candidates, found.as_ref())?;
     let mut cursor = found.map(|found| found.cursor).unwrap_or_default();
     cursor.next_segment = cursor.next_segment.max(next_segment);
     let known = end.next;
@@ -54,7 +54,7 @@ pub(super) fn recover(
     let mut damage = end.damage;
     let segments = segments_of(&candidates, &cursor, &mut damage);
     if acknowledgements_lost {
-        settle_what_is_not_here(&mut cursor, &candidates, &segments)?;
+        settle_what_is_not_here(directory, &mut cursor, &candidates, &segments)?;
     }
     for lane in Lane::ALL {
         damage.extend(unfound(lane, *known.of(lane), *cursor.next.of(lane)));
@@ -67,10 +67,10 @@ pub(super) fn recover(
         catalog.report(lane, range, fault);
     }
     let recovery = Recovery {
-        created: false,
         damage: catalog.take_damage(),
         torn_tail_bytes: end.torn,
         acknowledgements_lost,
+        ..Recovery::default()
     };
     Ok((catalog, file, recovery))
 }
@@ -78,7 +78,6 @@ pub(super) fn recover(
 /// A segment file as it was found.
 struct Candidate {
     id: u64,
-    file: StoreFile,
     mark: Mark,
     length: u64,
     /// None when no copy of its header is readable.
@@ -102,8 +101,38 @@ impl Candidate {
             length: file.length()?,
             facts: head.map(|head| head.facts),
             survey,
-            file,
         })
+    }
+
+    /// Writes what was found in its end once more. The last process may have been killed before it synced
+    /// this, or its sync failed: then it is in the page cache alone, and no later sync would write it.
+    fn confirm(&self, directory: &Directory, offset: u64, end: u64) -> Result<(), StoreError> {
+        let file = directory.open_file(&segment::name(self.id))?;
+        let mut at = offset;
+        let mut buffer = vec![0; CHUNK];
+        while at < end {
+            let rest = usize::try_from(end - at).unwrap_or(usize::MAX).min(CHUNK);
+            let chunk = buffer.get_mut(..rest).unwrap_or_default();
+            let count = file.read_at(chunk, at)?;
+            if count == 0 {
+                break;
+            }
+            file.write_at(chunk.get(..count).unwrap_or_default(), at)?;
+            at = at.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
+        }
+        file.sync()
+    }
+
+    /// What its file holds from an offset on. Files are not kept open: there may be more than a process may have.
+    fn survey(
+        &self,
+        directory: &Directory,
+        offset: u64,
+        start: PerLane<u64>,
+        search: bool,
+    ) -> Result<Survey, StoreError> {
+        let file = directory.open_file(&segment::name(self.id))?;
+        Survey::of(&file, self.mark, offset, Some(start), search)
     }
 
     fn unused(&self) -> Segment {
@@ -112,6 +141,7 @@ impl Candidate {
             start: PerLane::default(),
             batches: PerLane::default(),
             length: self.length,
+            life: 0,
             failed: false,
         }
     }
@@ -128,7 +158,11 @@ struct End {
 
 impl End {
     /// From the newest segment with a header and whatever came after it.
-    fn of(candidates: &[Candidate], found: Option<&Found>) -> Result<Self, StoreError> {
+    fn of(
+        directory: &Directory,
+        candidates: &[Candidate],
+        found: Option<&Found>,
+    ) -> Result<Self, StoreError> {
         let mut end = Self::default();
         for candidate in candidates.iter().rev() {
             let Some(facts) = &candidate.facts else {
@@ -144,8 +178,12 @@ impl End {
                 None => (ENTRIES, facts.start, facts.batches),
             };
             let search = !hint.is_some_and(|found| found.current);
-            let mut survey =
-                Survey::of(&candidate.file, candidate.mark, offset, Some(start), search)?;
+            let mut survey = candidate.survey(directory, offset, start, search)?;
+            if survey.entries > 0 && found.is_none_or(|found| found.cached) {
+                let from = hint.map_or(0, |_| offset);
+                // A medium that refuses goes on being read; nothing new is given out on it.
+                drop(candidate.confirm(directory, from, survey.end));
+            }
             for lane in Lane::ALL {
                 *survey.batches.of_mut(lane) += batches.of(lane);
             }
@@ -171,6 +209,8 @@ impl End {
 #[derive(Debug, Default)]
 struct Survey {
     entries: u64,
+    /// Where the last of them ends.
+    end: u64,
     /// The first place of each lane, where there is one.
     first: PerLane<Option<u64>>,
     next: PerLane<u64>,
@@ -201,6 +241,7 @@ impl Survey {
             let lane = entry.lane;
             let (first, next) = (entry.range.first().0, *survey.next.of(lane));
             survey.entries += 1;
+            survey.end = at.saturating_add(entry.size());
             survey.first.of_mut(lane).get_or_insert(first);
             if start.is_some() && first < next {
                 continue;
@@ -248,8 +289,13 @@ fn segments_of(
             if let Some(facts) = &candidate.facts {
                 (next, batches) = (facts.start, facts.batches);
             } else if let Some(survey) = &candidate.survey {
-                next = PerLane::from_fn(|lane| survey.first.of(lane).unwrap_or(*next.of(lane)));
-                damage.extend_from_slice(&survey.damage);
+                // From where the next segment begins on, a refused commit left this behind.
+                let counts = |damage: &&Damage| damage.range.first().0 < *next.of(damage.lane);
+                damage.extend(survey.damage.iter().filter(counts));
+                next = PerLane::from_fn(|lane| {
+                    let end = *next.of(lane);
+                    survey.first.of(lane).map_or(end, |first| first.min(end))
+                });
             }
             Segment {
                 start: next,
@@ -265,6 +311,7 @@ fn segments_of(
 /// With the acknowledgements gone, what no segment holds must have been acknowledged: nothing else lets a
 /// segment go. Looks into a segment only where its successor is not the next number.
 fn settle_what_is_not_here(
+    directory: &Directory,
     cursor: &mut Cursor,
     candidates: &[Candidate],
     segments: &[Segment],
@@ -281,9 +328,18 @@ fn settle_what_is_not_here(
         let adjoins = |next: &Segment| next.id == segment.id + 1;
         ends = match segments.get(index + 1) {
             Some(next) if !adjoins(next) => {
-                let start = Some(segment.start);
-                let survey = Survey::of(&candidate.file, candidate.mark, ENTRIES, start, true)?;
-                Some(survey.next)
+                let survey = candidate.survey(directory, ENTRIES, segment.start, true)?;
+                let evicted = candidate.facts.as_ref().map(|facts| facts.evicted);
+                let evicted = evicted.unwrap_or_default();
+                // What was evicted from its end may not have been told yet.
+                Some(PerLane::from_fn(|lane| {
+                    let end = if evicted.contains(lane) {
+                        &next.start
+                    } else {
+                        &survey.next
+                    };
+                    *end.of(lane)
+                }))
             }
             Some(_) | None => None,
         };
@@ -298,3 +354,6 @@ fn unfound(lane: Lane, first: u64, end: u64) -> Option<Damage> {
     let fault = Fault::Missing;
     Some(Damage { lane, range, fault })
 }
+
+/// Written again at a time.
+const CHUNK: usize = 64 << 10;

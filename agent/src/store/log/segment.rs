@@ -4,14 +4,15 @@
 //! data key. It is written twice, 4096 bytes apart, because without it the whole segment is lost.
 
 use wardlink_wire::id::Epoch;
+use wardlink_wire::lane::Lane;
 
 use super::super::cipher::Cipher;
+use super::super::directory::{Directory, StoreFile};
 use super::super::error::StoreError;
 use super::super::fields::{Fields, frame, unframe};
 use super::super::identity::{FORMAT, Identity};
-use super::super::key::{OpeningKey, SealingKey, WrappedKey};
-use super::super::lanes::PerLane;
-use super::super::medium::{Directory, StoreFile};
+use super::super::lanes::{LaneSet, PerLane};
+use super::super::sealing::{OpeningKey, SealingKey, WrappedKey};
 
 /// What the catalog keeps of a segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub(super) struct Segment {
     pub(super) batches: PerLane<u64>,
     /// Bytes of the file.
     pub(super) length: u64,
+    /// How often its file was replaced by a shorter one.
+    pub(super) life: u32,
     /// The medium refused a write to it: never written again, and removed once it is settled.
     pub(super) failed: bool,
 }
@@ -41,6 +44,8 @@ pub(super) struct Facts {
     pub(super) epoch: Epoch,
     pub(super) id: u64,
     pub(super) length: u64,
+    /// Lanes whose batches made room for newer ones: those not found here were evicted.
+    pub(super) evicted: LaneSet,
     pub(super) start: PerLane<u64>,
     pub(super) batches: PerLane<u64>,
 }
@@ -56,17 +61,65 @@ impl Head {
             epoch: identity.epoch,
             id: segment.id,
             length: segment.length,
+            evicted: LaneSet::default(),
             start: segment.start,
             batches: segment.batches,
         };
-        let (key, wrapped) = identity.keys.fresh(&facts.bound(identity))?;
-        let mut payload = facts.encode();
-        payload.extend_from_slice(&wrapped.id);
-        payload.extend_from_slice(&wrapped.nonce);
-        payload.extend_from_slice(&wrapped.wrapped);
+        let (key, wrapped) = identity.keys.fresh(facts.id, &facts.bound(identity))?;
+        let block = Self { facts, wrapped }.block();
+        Ok((block.repeat(2), key))
+    }
+
+    /// One copy, as it is on the medium.
+    fn block(&self) -> Vec<u8> {
+        let mut payload = self.facts.encode();
+        payload.extend_from_slice(&self.wrapped.id);
+        payload.extend_from_slice(&self.wrapped.nonce);
+        payload.extend_from_slice(&self.wrapped.wrapped);
         let mut block = frame(MAGIC, &payload);
         block.resize(COPY, 0);
-        Ok((block.repeat(2), key))
+        block
+    }
+
+    /// Wraps the data key under the current wrapping key, in place. Copy by copy, so that one of them is
+    /// whole at any time.
+    pub(super) fn rewrap(&self, identity: &Identity, file: &StoreFile) -> Result<(), StoreError> {
+        let bound = self.facts.bound(identity);
+        let wrapped = if identity.keys.is_current(&self.wrapped) {
+            // A rotation was interrupted here: perhaps between the copies.
+            Some(self.wrapped)
+        } else {
+            identity.keys.rewrap(&self.wrapped, &bound, &bound)?
+        };
+        let facts = self.facts.clone();
+        wrapped.map_or(Ok(()), |wrapped| Self { facts, wrapped }.write(file))
+    }
+
+    /// The header of the same segment in a shorter file without a lane; none if the data key does not unwrap.
+    pub(super) fn without(
+        &self,
+        lane: Lane,
+        length: u64,
+        identity: &Identity,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let facts = Facts {
+            length,
+            evicted: self.facts.evicted.with(lane),
+            ..self.facts.clone()
+        };
+        let (bound, anew) = (self.facts.bound(identity), facts.bound(identity));
+        let wrapped = identity.keys.rewrap(&self.wrapped, &bound, &anew)?;
+        Ok(wrapped.map(|wrapped| Self { facts, wrapped }.block().repeat(2)))
+    }
+
+    /// Writes both copies, one after the other.
+    fn write(&self, file: &StoreFile) -> Result<(), StoreError> {
+        let block = self.block();
+        for copy in COPIES {
+            file.write_at(&block, copy)?;
+            file.sync()?;
+        }
+        Ok(())
     }
 
     /// The first whole copy, if it is of this very segment.
@@ -87,9 +140,9 @@ impl Head {
 
     fn find(file: &StoreFile, fits: impl Fn(&Self) -> bool) -> Result<Option<Self>, StoreError> {
         file.expect_random_reads();
-        for copy in [0, COPY] {
+        for copy in COPIES {
             let mut block = [0; READ];
-            file.read_at(&mut block, u64::try_from(copy).unwrap_or(u64::MAX))?;
+            file.read_at(&mut block, copy)?;
             let head = unframe(MAGIC, &block).and_then(Self::parse);
             if let Some(head) = head.filter(&fits) {
                 return Ok(Some(head));
@@ -109,6 +162,7 @@ impl Head {
                 epoch: Epoch::from_bytes(fields.array()?),
                 id: fields.u64()?,
                 length: fields.u64()?,
+                evicted: LaneSet::from_bits(fields.u8()?),
                 start: PerLane::try_from_fn(|_| fields.u64())?,
                 batches: PerLane::try_from_fn(|_| fields.u64())?,
             },
@@ -123,7 +177,7 @@ impl Head {
     /// The data key, if key and gateway are the ones it was wrapped for.
     pub(super) fn open(&self, identity: &Identity) -> Option<OpeningKey> {
         let bound = self.facts.bound(identity);
-        identity.keys.unwrap(&self.wrapped, &bound)
+        identity.keys.unwrap(self.facts.id, &self.wrapped, &bound)
     }
 }
 
@@ -134,6 +188,7 @@ impl Facts {
         bytes.extend_from_slice(self.epoch.as_bytes());
         bytes.extend_from_slice(&self.id.to_le_bytes());
         bytes.extend_from_slice(&self.length.to_le_bytes());
+        bytes.push(self.evicted.bits());
         for counts in [&self.start, &self.batches] {
             bytes.extend(counts.values().flat_map(|count| count.to_le_bytes()));
         }
@@ -175,6 +230,7 @@ const PREFIX: &str = "segment-";
 const SUFFIX: &str = ".log";
 const DIGITS: usize = 16;
 const COPY: usize = 4096;
+const COPIES: [u64; 2] = [0, 4096];
 const READ: usize = 512;
 /// Where the entries begin: behind both copies of the header.
 pub(super) const ENTRIES: u64 = 8192;

@@ -3,8 +3,8 @@
 //! Reads a page where it expects a head and hops over bodies. Where there is no head it searches on, so
 //! damage never hides what comes after it. Memory: one window.
 
+use super::super::directory::StoreFile;
 use super::super::error::StoreError;
-use super::super::medium::StoreFile;
 use super::entry::{ALIGN, Entry, HEAD_BYTES, Mark};
 
 /// A walk through one segment file.
@@ -35,7 +35,8 @@ impl<'a> Walk<'a> {
         })
     }
 
-    /// Ends the walk at the first place without a head: for a segment whose end is known.
+    /// Ends the walk where no head is and none is at the next page, which is where a commit may begin: for a
+    /// segment whose end is nearly known.
     pub(super) fn without_search(mut self) -> Self {
         self.search = false;
         self
@@ -55,7 +56,12 @@ impl<'a> Walk<'a> {
             }
             self.broken += u64::from(begun);
             if !self.search {
-                break;
+                let page = at.next_multiple_of(PAGE);
+                if page == at {
+                    break;
+                }
+                self.offset = page;
+                continue;
             }
             let skip = self.bytes_without_mark(at);
             self.offset = at.saturating_add(skip);
@@ -102,6 +108,8 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// See the padding of a commit in [`super::writer`].
+const PAGE: u64 = 4096;
 /// Read at a time while every head is where it is expected.
 const HOP: usize = 4096;
 /// Read at a time while searching.

@@ -4,15 +4,17 @@
 //! and after any refusal by the medium: a file whose write or sync failed is never written again, because
 //! what the system did with its pages is not known.
 
+use wardlink_wire::lane::Lane;
 use zeroize::Zeroize;
 
 use super::super::NewBatch;
+use super::super::directory::StoreFile;
 use super::super::error::StoreError;
-use super::super::key::SealingKey;
-use super::super::medium::StoreFile;
+use super::super::sealing::SealingKey;
 use super::Shared;
 use super::catalog::Claim;
-use super::entry::{self, Entry, HEAD, Mark};
+use super::entry::{Entry, HEAD, Mark};
+use super::evict;
 use super::segment::{self, ENTRIES, Head, Segment};
 
 /// The appender's state.
@@ -35,10 +37,10 @@ impl Writer {
         let roomy = self.active.take().filter(|active| active.has_room(bytes));
         let mut active = match roomy {
             Some(active) => active,
-            None => Active::begin(shared, bytes)?,
+            None => Active::begin(shared, bytes, most_important(batches))?,
         };
         self.buffer.clear();
-        if let Err(error) = active.commit(shared, batches, &mut self.buffer) {
+        if let Err(error) = active.commit(batches, &mut self.buffer) {
             // It may hold a payload that was not sealed yet.
             self.buffer.zeroize();
             shared.catalog().fail(active.id);
@@ -76,13 +78,16 @@ struct Active {
 }
 
 impl Active {
-    fn begin(shared: &Shared, bytes: u64) -> Result<Self, StoreError> {
-        let claim = shared.catalog().claim(ENTRIES.saturating_add(bytes))?;
-        shared.sweep();
-        let id = shared.catalog().take_number();
-        let (file, length) = match claim {
-            Claim::Recycle(settled) => recycle(shared, settled, id)?,
-            Claim::Create(length) => (create(shared, id, length)?, length),
+    fn begin(shared: &Shared, bytes: u64, most: Lane) -> Result<Self, StoreError> {
+        let bytes = ENTRIES.saturating_add(bytes);
+        let (id, file, length) = loop {
+            let claim = shared.catalog().claim(bytes, most)?;
+            shared.sweep();
+            match claim {
+                Claim::Evict(victim) => evict::evict(shared, victim)?,
+                Claim::Recycle(settled) => break recycle(shared, settled)?,
+                Claim::Create(length) => break create(shared, length)?,
+            }
         };
         let written = file.written()?;
         let segment = shared.catalog().begin(id, length);
@@ -109,12 +114,7 @@ impl Active {
         self.end.saturating_add(bytes) <= self.length
     }
 
-    fn commit(
-        &mut self,
-        shared: &Shared,
-        batches: &[NewBatch<'_>],
-        buffer: &mut Vec<u8>,
-    ) -> Result<(), StoreError> {
+    fn commit(&mut self, batches: &[NewBatch<'_>], buffer: &mut Vec<u8>) -> Result<(), StoreError> {
         let base = match self.head.take() {
             Some(head) => {
                 buffer.extend_from_slice(&head);
@@ -123,7 +123,7 @@ impl Active {
             None => self.end,
         };
         for batch in batches {
-            self.seal(shared, batch, buffer)?;
+            self.seal(batch, buffer)?;
         }
         let sealed = base + length_of(buffer);
         let end = self.padded(sealed);
@@ -140,19 +140,13 @@ impl Active {
         Ok(())
     }
 
-    fn seal(
-        &mut self,
-        shared: &Shared,
-        batch: &NewBatch<'_>,
-        buffer: &mut Vec<u8>,
-    ) -> Result<(), StoreError> {
+    fn seal(&mut self, batch: &NewBatch<'_>, buffer: &mut Vec<u8>) -> Result<(), StoreError> {
         let NewBatch { lane, range, bytes } = *batch;
         let start = buffer.len();
         buffer.extend_from_slice(&[0; HEAD]);
         buffer.extend_from_slice(bytes);
-        let bound = entry::bound(shared.identity.epoch, self.id, lane, range);
         let body = buffer.get_mut(start + HEAD..).unwrap_or_default();
-        let (number, tag) = self.key.seal(&bound, body)?;
+        let (number, tag) = self.key.seal(lane, range, body)?;
         buffer.extend_from_slice(&tag);
         let body = buffer.get(start + HEAD..).unwrap_or_default();
         let head = Entry {
@@ -186,7 +180,8 @@ impl Active {
 }
 
 /// A settled file under a new name. Its old bytes stay; none of them passes for an entry of the new segment.
-fn recycle(shared: &Shared, mut settled: Segment, id: u64) -> Result<(StoreFile, u64), StoreError> {
+fn recycle(shared: &Shared, mut settled: Segment) -> Result<(u64, StoreFile, u64), StoreError> {
+    let id = shared.catalog().take_number();
     let old = segment::name(settled.id);
     let new = segment::name(id);
     // First what was acknowledged, then the overwriting: the other way round a power cut would turn
@@ -204,7 +199,7 @@ fn recycle(shared: &Shared, mut settled: Segment, id: u64) -> Result<(StoreFile,
         .sync()
         .and_then(|()| shared.directory.open_file(&new));
     match opened {
-        Ok(file) => Ok((file, settled.length)),
+        Ok(file) => Ok((id, file, settled.length)),
         Err(error) => {
             shared.catalog().put_back(settled);
             Err(error)
@@ -213,19 +208,25 @@ fn recycle(shared: &Shared, mut settled: Segment, id: u64) -> Result<(StoreFile,
 }
 
 /// A new file with all its blocks, or none.
-fn create(shared: &Shared, id: u64, length: u64) -> Result<StoreFile, StoreError> {
+fn create(shared: &Shared, length: u64) -> Result<(u64, StoreFile, u64), StoreError> {
+    let id = shared.catalog().take_number();
     let name = segment::name(id);
     let made = shared.directory.create_file(&name).and_then(|file| {
         file.allocate(length)?;
         file.sync()?;
         shared.directory.sync()?;
-        Ok(file)
+        Ok((id, file, length))
     });
     if made.is_err() {
         // What stays of it is recognised as unwritten by the next start.
         drop(shared.directory.remove(&name));
     }
     made
+}
+
+fn most_important(batches: &[NewBatch<'_>]) -> Lane {
+    let lanes = batches.iter().map(|batch| batch.lane);
+    lanes.min_by_key(|lane| lane.number()).unwrap_or(Lane::Wave)
 }
 
 fn length_of(buffer: &[u8]) -> u64 {
@@ -241,11 +242,10 @@ const KEPT_BUFFER: usize = 512 << 10;
 
 #[cfg(test)]
 mod tests {
-    use wardlink_wire::lane::Lane;
     use wardlink_wire::sequence::{Sequence, SequenceRange};
 
     use super::super::super::identity::Identity;
-    use super::super::super::{Directory, Engine, Settings, StoreKey};
+    use super::super::super::{Directory, Engine, KeyProvider, Settings, StoreKey};
     use super::super::{Log, held};
     use super::*;
 
@@ -256,7 +256,8 @@ mod tests {
         };
         let directory = Directory::open(path).unwrap();
         let (gateway, key) = ("gw-1".parse().unwrap(), StoreKey::from_bytes([7; 32]));
-        let (identity, _) = Identity::establish(&directory, &settings, &gateway, &key).unwrap();
+        let keys = key.keys().unwrap();
+        let (identity, _) = Identity::establish(&directory, &settings, &gateway, &keys).unwrap();
         Log::open(directory, identity, settings).unwrap().0
     }
 

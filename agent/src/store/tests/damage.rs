@@ -259,10 +259,10 @@ fn a_lost_meta_file_is_made_again_from_any_segment_that_opens() {
     for damage in [vec![], vec![0xaa; 9000]] {
         std::fs::write(&meta, damage).unwrap();
         let other = StoreKey::from_bytes([1; 32]);
-        let error = Store::open(settings(directory.path()), &gateway(), other).unwrap_err();
+        let error = Store::open(settings(directory.path()), &gateway(), &other).unwrap_err();
         assert!(error.to_string().contains("no segment opens"), "{error}");
         let other: GatewayId = "gw-2".parse().unwrap();
-        Store::open(settings(directory.path()), &other, key()).unwrap_err();
+        Store::open(settings(directory.path()), &other, &key()).unwrap_err();
         let (read, lost, recovery) = contents(directory.path());
         assert_eq!(
             (read, lost, recovery.created),

@@ -8,44 +8,6 @@ use super::super::FullCause;
 use super::*;
 
 #[test]
-fn a_full_budget_refuses_and_goes_on_once_space_is_acknowledged() {
-    let directory = scratch();
-    let small = || Settings {
-        budget: 300 << 10,
-        ..settings(directory.path())
-    };
-    let (store, _) = Store::open(small(), &gateway(), key()).unwrap();
-    let mut appended = fill(&store);
-    let budget = FullCause::Budget(300 << 10);
-    for _ in 0..3 {
-        let error = put(&store, Lane::Vital, 3, &[8; 900]).unwrap_err();
-        assert!(
-            matches!(error, StoreError::Full { cause, .. } if cause == budget),
-            "{error}"
-        );
-    }
-    let on_disk: u64 = std::fs::read_dir(directory.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().metadata().unwrap().len())
-        .sum();
-    assert!(on_disk <= 300 << 10, "{on_disk} bytes");
-    assert_eq!(ranges_of(&store), appended);
-    drop(store);
-
-    let (store, recovery) = Store::open(small(), &gateway(), key()).unwrap();
-    assert_eq!(recovery.damage, []);
-    put(&store, Lane::Vital, 3, &[8; 900]).unwrap_err();
-    for _ in 0..5 {
-        let half = appended.len() / 2;
-        store.acknowledge(Lane::Vital, &appended[..half]).unwrap();
-        appended.drain(..half);
-        appended.extend(fill(&store));
-        assert_eq!(ranges_of(&store), appended);
-    }
-    assert_eq!(store.take_damage(), []);
-}
-
-#[test]
 fn a_group_that_no_budget_can_hold_is_refused_as_such() {
     let directory = scratch();
     let (store, _) = open(directory.path());
@@ -70,7 +32,7 @@ fn a_budget_too_small_for_any_store_is_named() {
         budget: 100_000,
         ..settings(directory.path())
     };
-    let error = Store::open(tiny, &gateway(), key()).unwrap_err();
+    let error = Store::open(tiny, &gateway(), &key()).unwrap_err();
     assert!(error.to_string().contains("give at least"), "{error}");
 }
 

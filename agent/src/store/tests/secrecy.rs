@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::super::Cipher;
-use super::super::key::witness;
+use super::super::sealing::witness;
 use super::*;
 
 #[test]
@@ -11,7 +11,7 @@ fn another_key_is_refused_in_words_a_person_can_act_on() {
     let directory = scratch();
     drop(open(directory.path()));
     let other = StoreKey::from_bytes([0x43; 32]);
-    let error = Store::open(settings(directory.path()), &gateway(), other).unwrap_err();
+    let error = Store::open(settings(directory.path()), &gateway(), &other).unwrap_err();
     let text = error.to_string();
     assert!(
         text.starts_with("store key does not fit this store: "),
@@ -28,7 +28,7 @@ fn another_gateways_store_is_refused_with_both_names() {
     let directory = scratch();
     drop(open(directory.path()));
     let other: GatewayId = "gw-2".parse().unwrap();
-    let error = Store::open(settings(directory.path()), &other, key()).unwrap_err();
+    let error = Store::open(settings(directory.path()), &other, &key()).unwrap_err();
     let text = error.to_string();
     assert!(
         text.contains("belongs to gateway gw-1, this is gw-2"),
@@ -40,7 +40,7 @@ fn another_gateways_store_is_refused_with_both_names() {
 fn a_second_opener_is_refused_and_the_first_goes_on() {
     let directory = scratch();
     let (store, _) = open(directory.path());
-    let error = Store::open(settings(directory.path()), &gateway(), key()).unwrap_err();
+    let error = Store::open(settings(directory.path()), &gateway(), &key()).unwrap_err();
     assert!(
         error.to_string().contains("is in use by another process"),
         "{error}"
@@ -72,7 +72,7 @@ fn no_file_of_the_store_holds_a_payload_in_the_clear() {
             cipher,
             ..settings(directory.path())
         };
-        let (store, _) = Store::open(settings, &gateway(), key()).unwrap();
+        let (store, _) = Store::open(settings, &gateway(), &key()).unwrap();
         let canary = b"patient 4711 heart rate 142";
         for lane in Lane::ALL {
             for _ in 0..30 {
@@ -97,13 +97,13 @@ fn a_store_keeps_its_cipher_whatever_the_settings_say_later() {
         cipher,
         ..settings(directory.path())
     };
-    let (store, _) = Store::open(with(Cipher::ChaCha20Poly1305), &gateway(), key()).unwrap();
+    let (store, _) = Store::open(with(Cipher::ChaCha20Poly1305), &gateway(), &key()).unwrap();
     put(&store, Lane::Vital, 1, b"one").unwrap();
     drop(store);
-    let (store, _) = Store::open(with(Cipher::Aes256Gcm), &gateway(), key()).unwrap();
+    let (store, _) = Store::open(with(Cipher::Aes256Gcm), &gateway(), &key()).unwrap();
     put(&store, Lane::Vital, 1, b"two").unwrap();
     drop(store);
-    let (store, _) = Store::open(with(Cipher::ChaCha20Poly1305), &gateway(), key()).unwrap();
+    let (store, _) = Store::open(with(Cipher::ChaCha20Poly1305), &gateway(), &key()).unwrap();
     assert_eq!(drain(&store, Lane::Vital).len(), 2);
 }
 

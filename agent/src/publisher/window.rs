@@ -1,0 +1,249 @@
+//! What was sent on this connection and is not yet delivered.
+//!
+//! Owns which batches the broker has not acknowledged and which have no receipt. Promises that a batch is
+//! either in the store and to be sent, or waiting here, or acknowledged: a new connection starts with an
+//! empty window, and what has no receipt in time is handed back to be sent again.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use wardlink_wire::lane::Lane;
+use wardlink_wire::sequence::{SequenceRange, SequenceSet};
+
+use super::flow::Flow;
+use super::order::{Age, Class};
+use super::pace::Pace;
+use super::suspects::Caught;
+
+/// The window of one connection.
+#[derive(Debug)]
+pub(super) struct Window {
+    most: usize,
+    next: u64,
+    on_their_way: BTreeMap<u64, Sent>,
+    waiting: BTreeMap<u64, Sent>,
+    hop: Flow,
+    receipt: Flow,
+    /// When the broker last acknowledged something, or the first batch began to wait for it.
+    taken: Instant,
+    wedged: Duration,
+    /// When the last receipt moved something, or the first batch began to wait for one.
+    progress: Instant,
+    patience: Duration,
+    patiences: (Duration, Duration),
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Sent {
+    lane: Lane,
+    range: SequenceRange,
+    bytes: usize,
+    at: Instant,
+}
+
+impl Window {
+    /// `most`: batches that may be on their way to the broker at once.
+    pub(super) fn new(most: u16, pace: Pace, now: Instant) -> Self {
+        Self {
+            most: usize::from(most.max(1)),
+            next: 0,
+            on_their_way: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            hop: Flow::new(pace.hop),
+            receipt: Flow::new(pace.receipt),
+            taken: now,
+            wedged: pace.wedged,
+            progress: now,
+            patience: pace.patience.0,
+            patiences: pace.patience,
+        }
+    }
+
+    /// Whether another message of a class may go. An alarm can have the last place, live the last but one;
+    /// backlog leaves a quarter free and steps back when answers take long.
+    pub(super) fn allows(&self, class: Class) -> bool {
+        let (out, waiting) = (self.on_their_way.len(), self.waiting.len());
+        match (class.lane, class.age) {
+            (Lane::Alarm, _) => out < self.most && waiting < MOST_WAITING + 2 * RESERVED,
+            (_, Age::Live) => out < (self.most - 1).max(1) && waiting < MOST_WAITING + RESERVED,
+            (_, Age::Backlog) => {
+                out < (self.most * 3 / 4).max(1)
+                    && waiting < MOST_WAITING
+                    && self.hop.has_room()
+                    && self.receipt.has_room()
+            }
+        }
+    }
+
+    /// Nothing is on its way to the broker.
+    pub(super) fn is_clear(&self) -> bool {
+        self.on_their_way.is_empty()
+    }
+
+    /// Notes what was handed to the connection; the number stands for it from now on.
+    pub(super) fn sent(
+        &mut self,
+        lane: Lane,
+        range: SequenceRange,
+        bytes: usize,
+        now: Instant,
+    ) -> u64 {
+        if self.on_their_way.is_empty() {
+            self.taken = now;
+        }
+        if self.waiting.is_empty() {
+            self.progress = now;
+        }
+        let (number, at) = (self.next, now);
+        let sent = Sent {
+            lane,
+            range,
+            bytes,
+            at,
+        };
+        self.next += 1;
+        self.on_their_way.insert(number, sent);
+        self.waiting.insert(number, sent);
+        self.hop.sent(bytes);
+        self.receipt.sent(bytes);
+        number
+    }
+
+    /// The broker acknowledged a message.
+    pub(super) fn taken(&mut self, number: u64, now: Instant) -> Option<(Lane, SequenceRange)> {
+        let sent = self.on_their_way.remove(&number)?;
+        self.hop.answered(sent.bytes, sent.at, now);
+        self.taken = now;
+        Some((sent.lane, sent.range))
+    }
+
+    /// Takes out what is delivered.
+    pub(super) fn delivered(&mut self, lane: Lane, set: &SequenceSet, now: Instant) {
+        let mut moved = false;
+        let receipt = &mut self.receipt;
+        self.waiting.retain(|_, sent| {
+            let stays = sent.lane != lane || !set.covers(sent.range);
+            if !stays {
+                receipt.answered(sent.bytes, sent.at, now);
+                moved = true;
+            }
+            stays
+        });
+        if moved {
+            self.progress = now;
+            self.patience = self.patiences.0;
+        }
+    }
+
+    /// When to stop believing that receipts will still come for what was sent.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        (!self.waiting.is_empty()).then(|| self.progress + self.patience)
+    }
+
+    /// When to stop believing that the broker still takes anything.
+    pub(super) fn wedged(&self) -> Option<Instant> {
+        (!self.on_their_way.is_empty()).then(|| self.taken + self.wedged)
+    }
+
+    /// Everything that the broker took and that waits is to be sent again; the next time, patience is longer.
+    pub(super) fn start_over(&mut self, now: Instant) -> Vec<(Lane, SequenceRange)> {
+        // What the broker does not even have yet is not lost by others.
+        let on_their_way = &self.on_their_way;
+        let again: BTreeMap<_, _> = self
+            .waiting
+            .extract_if(.., |number, _| !on_their_way.contains_key(number))
+            .collect();
+        for sent in again.values() {
+            self.receipt.gone(sent.bytes);
+        }
+        self.progress = now;
+        self.patience = (self.patience * 2).min(self.patiences.1);
+        again.values().map(|sent| (sent.lane, sent.range)).collect()
+    }
+
+    /// What the broker did not acknowledge.
+    pub(super) fn caught(&self, now: Instant) -> Vec<Caught> {
+        let caught = self.on_their_way.values().map(|sent| Caught {
+            lane: sent.lane,
+            range: sent.range,
+            bytes: sent.bytes,
+            soon: now.saturating_duration_since(sent.at) <= self.patiences.0,
+        });
+        caught.collect()
+    }
+}
+
+/// Batches that may be at the broker without a receipt: bounds what is sent twice.
+const MOST_WAITING: usize = 512;
+/// Beyond them, what live batches may add, and as many alarms again.
+const RESERVED: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wardlink_wire::sequence::Sequence;
+
+    fn range(first: u64, last: u64) -> SequenceRange {
+        SequenceRange::between(Sequence(first), Sequence(last)).unwrap()
+    }
+
+    fn set(ranges: &[SequenceRange]) -> SequenceSet {
+        let mut set = SequenceSet::new();
+        ranges.iter().for_each(|range| set.insert(*range));
+        set
+    }
+
+    #[test]
+    fn what_has_no_receipt_is_handed_back_and_patience_grows() {
+        let now = Instant::now();
+        let mut window = Window::new(8, Pace::NORMAL, now);
+        window.sent(Lane::Vital, range(0, 9), 100, now);
+        window.sent(Lane::Vital, range(10, 19), 100, now);
+        window.sent(Lane::Wave, range(0, 4), 100, now);
+        for number in 0..3 {
+            window.taken(number, now);
+        }
+        window.delivered(Lane::Vital, &set(&[range(0, 9)]), now);
+        let first = window.deadline().unwrap() - now;
+        let again = window.start_over(now);
+        assert_eq!(
+            again,
+            [(Lane::Vital, range(10, 19)), (Lane::Wave, range(0, 4))]
+        );
+        assert_eq!(window.deadline(), None);
+        window.sent(Lane::Wave, range(0, 4), 100, now);
+        assert_eq!(window.deadline().unwrap() - now, first * 2);
+    }
+
+    #[test]
+    fn a_receipt_for_part_of_a_batch_does_not_count_as_delivered() {
+        let now = Instant::now();
+        let mut window = Window::new(8, Pace::NORMAL, now);
+        window.sent(Lane::Vital, range(0, 9), 100, now);
+        window.delivered(Lane::Vital, &set(&[range(0, 5)]), now);
+        assert!(window.deadline().is_some());
+        window.delivered(Lane::Vital, &set(&[range(0, 5), range(6, 9)]), now);
+        assert!(window.deadline().is_none());
+    }
+
+    #[test]
+    fn backlog_leaves_places_for_what_is_live_and_live_one_for_an_alarm() {
+        let now = Instant::now();
+        let mut window = Window::new(8, Pace::NORMAL, now);
+        let class = |age, lane| Class { age, lane };
+        let fill = |window: &mut Window, class: Class| {
+            let mut sent = 0;
+            while window.allows(class) {
+                window.sent(class.lane, range(sent, sent), 10, now);
+                sent += 1;
+            }
+            sent
+        };
+        assert_eq!(fill(&mut window, class(Age::Backlog, Lane::Wave)), 6);
+        assert_eq!(fill(&mut window, class(Age::Live, Lane::Vital)), 1);
+        assert_eq!(fill(&mut window, class(Age::Live, Lane::Alarm)), 1);
+        let mut least = Window::new(1, Pace::NORMAL, now);
+        assert_eq!(fill(&mut least, class(Age::Backlog, Lane::Wave)), 1);
+    }
+}
