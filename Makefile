@@ -1,6 +1,6 @@
 # Thin on purpose: what needs more than a line is a script in scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test cross-test test-firmware soak lint bench cross deb test-deb clean-demo fuzz test-brokers chaos loss
+.PHONY: help demo test cross-test test-firmware soak lint bench cross deb test-deb clean-demo fuzz test-brokers chaos loss test-fleet
 
 help: ## say what the targets do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -15,6 +15,10 @@ test: ## run every test: unit, property, end to end with real brokers, and on em
 	scripts/tests.sh
 	cargo test --workspace --all-features --doc
 	scripts/cross.sh test
+
+test-fleet: ## roll out to 50 real agents; some minutes
+	cargo build --workspace --all-features --bins
+	WARDLINK_FLEET=50 cargo test -p wardlink-tests --all-features --test rollout -- --test-threads 1
 
 cross-test: ## run the tests of wire and store built for aarch64, under qemu-user
 	scripts/cross.sh test

@@ -235,6 +235,8 @@ pub enum Name {
     Publisher,
     /// Takes profiles.
     Updater,
+    /// Renews the certificate.
+    Renewer,
     /// Answers questions.
     Status,
     /// Follows the log level.

@@ -194,6 +194,7 @@ fn broker(
         key: key?,
         crl,
     };
+    crate::enrolment::renewal::settle(&files);
     files::check_identity(gateway, &files, faults);
     Some(Broker {
         host: host?,

@@ -14,6 +14,7 @@
 //! | [`publisher`] | store -> broker; what is acknowledged leaves the store |
 //! | [`update`] | broker -> verified bundle -> the profile in force, on trial at first |
 //! | [`audit`] | what was decided about the configuration, in a chain |
+//! | [`enrolment`] | keys made here, certificate from the operator, renewed in time |
 //! | [`health`], [`status`] | what is going on, for people |
 //! | [`supervision`] | what the service manager is told |
 //! | [`sandbox`] | what the running agent gives up: files, system calls |
@@ -26,6 +27,7 @@ pub mod clock;
 pub mod config;
 pub mod devices;
 pub mod doctor;
+pub mod enrolment;
 pub mod health;
 pub mod publisher;
 pub mod record;

@@ -1,4 +1,4 @@
-//! `wardlink-agent`: run, check, doctor, devices, status, store.
+//! `wardlink-agent`: run, enrol, check, doctor, devices, status, store.
 
 mod commands;
 
@@ -18,6 +18,7 @@ use tracing_subscriber::{fmt, registry, reload};
 use wardlink_agent::agent::{Agent, Stopping};
 use wardlink_agent::config::Settings;
 use wardlink_agent::doctor::{self, Reach, Verdict};
+use wardlink_agent::enrolment;
 use wardlink_agent::status::Report;
 use wardlink_wire::profile::LogLevel;
 
@@ -48,7 +49,13 @@ enum Command {
         /// How long deliveries may go on after a stop was asked for
         #[arg(long, value_name = "SECONDS", default_value_t = 10)]
         grace: u64,
+        /// If the configuration is not there yet: enrol with this claim file first, into its folder
+        #[arg(long, value_name = "FILE")]
+        claim: Option<PathBuf>,
     },
+    /// Become a member of a fleet, with keys that are made here and stay here
+    #[command(subcommand)]
+    Enrol(enrolment::command::Command),
     /// Read the configuration and every file it names, and report all faults at once
     Check {
         /// The gateway's configuration file
@@ -96,7 +103,9 @@ fn main() -> ExitCode {
             config,
             json,
             grace,
-        } => run(&config, json, Duration::from_secs(grace)),
+            claim,
+        } => run(&config, claim.as_deref(), json, Duration::from_secs(grace)),
+        Command::Enrol(command) => enrol(&command),
         Command::Check { config } => check(&config),
         Command::Doctor {
             config,
@@ -117,16 +126,23 @@ fn main() -> ExitCode {
     })
 }
 
-fn run(config: &Path, json: bool, grace: Duration) -> anyhow::Result<ExitCode> {
+fn run(
+    config: &Path,
+    claim: Option<&Path>,
+    json: bool,
+    grace: Duration,
+) -> anyhow::Result<ExitCode> {
     let set_level = log_to_stderr()?;
+    if let Some(claim) = claim.filter(|_| !config.exists()) {
+        let folder = config.parent().unwrap_or(Path::new(""));
+        let gateway = runtime()?.block_on(enrolment::claim::enrol(folder, claim))?;
+        tracing::info!("enrolled as {gateway}");
+    }
     let settings = match Settings::load(config) {
         Ok(settings) => settings,
         Err(faults) => return Ok(refuse(config, &faults.to_string())),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("the runtime cannot be made")?;
+    let runtime = runtime()?;
     let report = runtime.block_on(async {
         let stop = CancellationToken::new();
         let agent = Agent::open(settings)?;
@@ -163,6 +179,19 @@ fn run(config: &Path, json: bool, grace: Duration) -> anyhow::Result<ExitCode> {
         writeln!(stdout(), "{}", serde_json::to_string(&report)?)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn enrol(command: &enrolment::command::Command) -> anyhow::Result<ExitCode> {
+    let _level = log_to_stderr()?;
+    runtime()?.block_on(enrolment::command::run(command, &mut stdout()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot be made")
 }
 
 fn check(config: &Path) -> anyhow::Result<ExitCode> {

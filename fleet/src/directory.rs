@@ -49,16 +49,22 @@ impl FleetDirectory {
         self.0.join("gateways").join(gateway.as_str())
     }
 
-    /// The list of enrolled gateways.
+    /// The broker's folder.
     #[must_use]
-    pub fn registry(&self) -> PathBuf {
-        self.0.join("gateways.toml")
+    pub fn broker(&self) -> PathBuf {
+        self.0.join("broker")
     }
 
-    /// The folder of the last version signed per gateway.
+    /// The operator's audit log.
     #[must_use]
-    pub fn versions(&self) -> PathBuf {
-        self.0.join("versions")
+    pub fn audit(&self) -> PathBuf {
+        self.0.join("audit.log")
+    }
+
+    /// The file of what is known of the fleet.
+    #[must_use]
+    pub fn roster(&self) -> PathBuf {
+        self.0.join("fleet.db")
     }
 
     /// Reads the settings file.
@@ -172,6 +178,8 @@ impl Verdict for DirectoryError {
 
 /// Name of the settings file.
 pub const SETTINGS: &str = "fleet.toml";
+/// Name of the list of revoked certificates, in the broker's folder.
+pub const REVOKED: &str = "crl.pem";
 /// Name of the operator's folder, and common name of the operator.
 pub const OPERATOR: &str = "operator";
 /// Name of the monitor's folder, and common name of the monitor.

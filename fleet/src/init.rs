@@ -1,7 +1,9 @@
 //! `wardlink init`: a new fleet with its authority, its broker, its operator and its monitor.
 //!
 //! Promises that the directory appears whole or not at all, that secrets are readable by their owner only,
-//! and that nothing existing is overwritten.
+//! and that nothing existing is overwritten. The keys of the authority and of the operator are encrypted
+//! under a passphrase. Broker and monitor have to start without a person beside them, so theirs are not:
+//! their machines keep them (mode 0600).
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -12,9 +14,11 @@ use wardlink_wire::signature::SigningKey;
 
 use crate::broker_address::{AddressError, BrokerAddress, DEFAULT_PORT};
 use crate::clock;
-use crate::directory::{MONITOR, OPERATOR, SETTINGS, Settings};
+use crate::directory::{MONITOR, OPERATOR, REVOKED, SETTINGS, Settings};
 use crate::exit::{Exit, Verdict};
-use crate::pki::{self, Authority, PkiError, Subject, Validity};
+use crate::keyring::{self, KeyringError};
+use crate::passphrase::{Passphrase, PassphraseArguments, PassphraseError};
+use crate::pki::{self, Authority, Issued, PkiError, Subject, Validity};
 use crate::staging::{Staging, StagingError};
 
 /// What `wardlink init` is told.
@@ -37,6 +41,12 @@ pub struct Arguments {
     /// How many days the fleet's certificate authority holds
     #[arg(long, value_name = "DAYS", default_value_t = 3650, value_parser = clap::value_parser!(u32).range(1..))]
     pub ca_days: u32,
+    /// Where the passphrase for the new keys comes from
+    #[command(flatten)]
+    pub passphrase: PassphraseArguments,
+    /// Do not encrypt the keys of the authority and the operator: for demonstrations and tests
+    #[arg(long, conflicts_with_all = ["passphrase_file", "passphrase_fd"])]
+    pub no_passphrase: bool,
 }
 
 /// Makes the fleet.
@@ -50,6 +60,12 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), InitError> 
         .map(|name| BrokerAddress::new(name, arguments.port))
         .collect::<Result<_, _>>()?;
     let broker = addresses.first().cloned().ok_or(InitError::NoName)?;
+    let passphrase = Passphrase::from(arguments.passphrase.clone());
+    let passphrase = if arguments.no_passphrase {
+        None
+    } else {
+        Some(passphrase.choose()?)
+    };
     let now = clock::now_seconds();
     let leaf = Validity::days_from(now, arguments.days)?;
     let authority = Authority::generate(
@@ -59,7 +75,8 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), InitError> 
     let staging = Staging::begin(&arguments.fleet)?;
     let root = staging.path();
     file::write(&root.join("ca.pem"), authority.certificate().as_bytes())?;
-    file::write_private(&root.join("ca.key"), authority.key().as_bytes())?;
+    let key = keyring::sealed(&authority.key(), passphrase)?;
+    file::write_private(&root.join("ca.key"), key.as_bytes())?;
     file::write(
         &root.join(SETTINGS),
         Settings {
@@ -72,31 +89,34 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), InitError> 
         common_name: "broker".to_owned(),
         names: arguments.broker_names.clone(),
     };
+    let broker_folder = staging.folder("broker")?;
     party(
+        &authority.issue(&server, leaf)?,
         &authority,
-        &server,
-        leaf,
-        &staging.folder("broker")?,
+        &broker_folder,
         "broker",
+        None,
     )?;
+    let nobody = authority.revocation_list(&[], now)?;
+    file::write(&broker_folder.join(REVOKED), nobody.as_bytes())?;
     let operator = staging.folder(OPERATOR)?;
     party(
+        &authority.issue(&Subject::Client(OPERATOR.to_owned()), leaf)?,
         &authority,
-        &Subject::Client(OPERATOR.to_owned()),
-        leaf,
         &operator,
         "tls",
+        passphrase,
     )?;
-    signing_pair(&operator, "operator")?;
+    signing_pair(&operator, "operator", passphrase)?;
     let monitor = staging.folder(MONITOR)?;
     party(
+        &authority.issue(&Subject::Client(MONITOR.to_owned()), leaf)?,
         &authority,
-        &Subject::Client(MONITOR.to_owned()),
-        leaf,
         &monitor,
         "tls",
+        None,
     )?;
-    signing_pair(&monitor, "receipt")?;
+    signing_pair(&monitor, "receipt", None)?;
     let master = pki::symmetric_key()?;
     file::write_private(
         &monitor.join("payload-master.key"),
@@ -104,34 +124,39 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), InitError> 
     )?;
     staging.commit()?;
     report(&arguments.fleet, &broker, out)?;
+    if arguments.no_passphrase {
+        writeln!(
+            out,
+            "WARNING: ca.key and the operator's keys are not encrypted: whoever reads them owns the fleet. \
+             For demonstrations and tests only."
+        )?;
+    }
     Ok(())
 }
 
 /// The certificate of one party, its key, and the authority it trusts, in one folder.
 fn party(
+    issued: &Issued,
     authority: &Authority,
-    subject: &Subject,
-    validity: Validity,
     folder: &Path,
     name: &str,
+    passphrase: Option<&[u8]>,
 ) -> Result<(), InitError> {
-    let issued = authority.issue(subject, validity)?;
     file::write(&folder.join("ca.pem"), authority.certificate().as_bytes())?;
     file::write(
         &folder.join(format!("{name}.pem")),
         issued.certificate.as_bytes(),
     )?;
-    file::write_private(&folder.join(format!("{name}.key")), issued.key.as_bytes())?;
+    let key = keyring::sealed(&issued.key, passphrase)?;
+    file::write_private(&folder.join(format!("{name}.key")), key.as_bytes())?;
     Ok(())
 }
 
-fn signing_pair(folder: &Path, name: &str) -> Result<(), InitError> {
+fn signing_pair(folder: &Path, name: &str, passphrase: Option<&[u8]>) -> Result<(), InitError> {
     let key = SigningKey::generate().map_err(PkiError::from)?;
     let public = pki::verifying_key_pem(&key.verifying_key());
-    file::write_private(
-        &folder.join(format!("{name}.key")),
-        pki::signing_key_pem(&key)?.as_bytes(),
-    )?;
+    let private = keyring::sealed(&pki::signing_key_pem(&key)?, passphrase)?;
+    file::write_private(&folder.join(format!("{name}.key")), private.as_bytes())?;
     file::write(&folder.join(format!("{name}.pub")), public.as_bytes())?;
     Ok(())
 }
@@ -178,6 +203,12 @@ pub enum InitError {
     /// Certificates and keys.
     #[error(transparent)]
     Pki(#[from] PkiError),
+    /// The passphrase.
+    #[error(transparent)]
+    Passphrase(#[from] PassphraseError),
+    /// A key's encryption.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
     /// The directory.
     #[error(transparent)]
     Staging(#[from] StagingError),
@@ -194,8 +225,13 @@ impl Verdict for InitError {
         match self {
             Self::Name(_)
             | Self::NoName
+            | Self::Passphrase(_)
             | Self::Pki(PkiError::PastAuthority(_) | PkiError::TooLong(_)) => Exit::BadInput,
-            Self::Pki(_) | Self::Staging(_) | Self::File(_) | Self::Report(_) => Exit::Failed,
+            Self::Pki(_)
+            | Self::Keyring(_)
+            | Self::Staging(_)
+            | Self::File(_)
+            | Self::Report(_) => Exit::Failed,
         }
     }
 }

@@ -7,8 +7,11 @@
 //! | module | what it holds |
 //! | --- | --- |
 //! | [`directory`], [`staging`], [`broker_address`] | the fleet directory and how it comes into being |
-//! | [`pki`] | certificates and keys |
-//! | [`init`], [`enrol`], [`rollout`] | `wardlink init`, `enrol` and `profile` |
+//! | [`pki`], [`keyring`], [`passphrase`] | certificates and keys |
+//! | [`init`], [`enrol`], [`claim`], [`certificate`] | `wardlink init`, `enrol`, `claim`, `revoke` and `renew` |
+//! | [`rollout`] | `wardlink profile` |
+//! | [`audit`] | what operators did, in a chain that shows what is missing |
+//! | [`roster`] | what the operator knows of the fleet |
 //! | [`archive`] | what arrived, each place once |
 //! | [`monitor`] | `wardlink monitor`: from the broker into the archive, receipts back |
 //! | [`export`], [`show`] | the archive as CSV files and as a short table |
@@ -16,7 +19,10 @@
 //! | [`exit`], [`clock`] | how commands end; the time |
 
 pub mod archive;
+pub mod audit;
 pub mod broker_address;
+pub mod certificate;
+pub mod claim;
 pub mod clock;
 #[cfg(feature = "demo")]
 pub mod demo;
@@ -25,8 +31,11 @@ pub mod enrol;
 pub mod exit;
 pub mod export;
 pub mod init;
+pub mod keyring;
 pub mod monitor;
+pub mod passphrase;
 pub mod pki;
 pub mod rollout;
+pub mod roster;
 pub mod show;
 pub mod staging;

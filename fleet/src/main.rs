@@ -11,7 +11,7 @@ use tracing::Level;
 #[cfg(feature = "demo")]
 use wardlink::demo;
 use wardlink::exit::{Exit, Verdict};
-use wardlink::{enrol, export, init, monitor, rollout, show};
+use wardlink::{audit, certificate, claim, enrol, export, init, monitor, rollout, show};
 
 /// Enrol gateways, push signed profiles to them, and keep what they measured
 #[derive(Debug, Parser)]
@@ -25,11 +25,21 @@ struct CommandLine {
 enum Mode {
     /// Make a new fleet: authority, broker, operator and monitor
     Init(init::Arguments),
-    /// Enrol a gateway: everything it needs, in one directory
+    /// Enrol a gateway on the keys that it made, or answer those that ask by themselves
     Enrol(enrol::Arguments),
+    /// Make, show and withdraw files with which gateways enrol by themselves, once
+    #[command(subcommand)]
+    Claim(claim::Command),
+    /// End a gateway's membership: its certificates count no more
+    Revoke(certificate::RevokeArguments),
+    /// Renew the certificate of broker, monitor or operator; gateways renew theirs by themselves
+    Renew(certificate::RenewArguments),
     /// Check, sign and push the profile of a gateway
     #[command(subcommand)]
     Profile(rollout::Command),
+    /// Check the log of what operators did, or a gateway's
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Run the monitor, or look into its archive
     Monitor(monitor::Arguments),
     /// Show the whole way of a reading on this machine, an outage included
@@ -64,11 +74,21 @@ async fn run(mode: Mode) -> Result<ExitCode, Failure> {
     let out = &mut io::stdout().lock();
     match mode {
         Mode::Init(arguments) => init::run(&arguments, out)?,
-        Mode::Enrol(arguments) => enrol::run(&arguments, out)?,
+        Mode::Enrol(arguments) => match arguments.command {
+            Some(enrol::Command::Serve(arguments)) => {
+                let stop = stop_on_signal().map_err(Failure::from_program)?;
+                enrol::serve(&arguments, stop).await?;
+            }
+            None => enrol::run(&arguments.one, out)?,
+        },
+        Mode::Claim(command) => claim::run(&command, out)?,
+        Mode::Revoke(arguments) => certificate::revoke(&arguments, out)?,
+        Mode::Renew(arguments) => certificate::renew(&arguments, out)?,
         Mode::Profile(command) => {
             let answer = rollout::run(&command, out).await?;
             return Ok(answer.map_or(ExitCode::SUCCESS, ExitCode::from));
         }
+        Mode::Audit(command) => audit::run(&command, out)?,
         Mode::Monitor(arguments) => match arguments.command {
             Some(monitor::Command::Export(arguments)) => export::run(&arguments, out)?,
             Some(monitor::Command::Show(arguments)) => show::run(&arguments, out)?,
@@ -106,11 +126,12 @@ fn stop_on_signal() -> anyhow::Result<CancellationToken> {
 fn log(mode: &Mode) {
     let level = match mode {
         Mode::Monitor(arguments) if arguments.command.is_none() => arguments.run.log,
+        Mode::Enrol(arguments) if arguments.command.is_some() => Level::INFO,
         #[cfg(feature = "demo")]
         Mode::DemoBroker(_) => Level::INFO,
         #[cfg(feature = "demo")]
         Mode::Demo(_) | Mode::DemoGuard => Level::WARN,
-        Mode::Init(_) | Mode::Enrol(_) | Mode::Profile(_) | Mode::Monitor(_) => Level::WARN,
+        _ => Level::WARN,
     };
     tracing_subscriber::fmt()
         .with_max_level(level)

@@ -5,6 +5,9 @@
 //! lies within the authority's. A client's subject is its common name and nothing else, because brokers
 //! read more into other parts. Knows no files and no clock.
 
+mod request;
+mod revocation;
+
 use std::fmt;
 use std::net::IpAddr;
 
@@ -16,11 +19,13 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType, SerialNumber,
 };
+pub use request::{Certified, Request, RequestError};
+pub use revocation::Revoked;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use time::OffsetDateTime;
 use wardlink_wire::signature::{KeyError, SigningKey, VerifyingKey};
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 use zeroize::Zeroizing;
 
 /// A certificate authority with its private key.
@@ -94,10 +99,24 @@ impl Authority {
     /// # Errors
     /// When the validity reaches past the authority's, or the library refuses.
     pub fn issue(&self, subject: &Subject, validity: Validity) -> Result<Issued, PkiError> {
+        let parameters = self.leaf(subject, validity)?;
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let serial = hex_serial(&parameters);
+        let certificate = parameters.signed_by(&key, &self.issuer)?;
+        Ok(Issued {
+            serial,
+            fingerprint: hex(digest(&SHA256, certificate.der()).as_ref()),
+            certificate: certificate.pem(),
+            key: Zeroizing::new(key.serialize_pem()),
+            not_after: validity.not_after_seconds(),
+        })
+    }
+
+    /// What stands in the certificate of a subject, whoever has its key.
+    fn leaf(&self, subject: &Subject, validity: Validity) -> Result<CertificateParams, PkiError> {
         if validity.not_after > self.validity.not_after {
             return Err(PkiError::PastAuthority(self.validity.not_after_seconds()));
         }
-        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let mut parameters = parameters(subject.common_name(), validity)?;
         parameters.is_ca = IsCa::ExplicitNoCa;
         parameters.use_authority_key_identifier_extension = true;
@@ -112,18 +131,7 @@ impl Authority {
                 .map(|name| alternative(name))
                 .collect::<Result<_, _>>()?;
         }
-        let serial = parameters
-            .serial_number
-            .as_ref()
-            .map(SerialNumber::to_bytes);
-        let certificate = parameters.signed_by(&key, &self.issuer)?;
-        Ok(Issued {
-            serial: hex(&serial.unwrap_or_default()),
-            fingerprint: hex(digest(&SHA256, certificate.der()).as_ref()),
-            certificate: certificate.pem(),
-            key: Zeroizing::new(key.serialize_pem()),
-            not_after: validity.not_after_seconds(),
-        })
+        Ok(parameters)
     }
 }
 
@@ -148,7 +156,9 @@ pub enum Subject {
 }
 
 impl Subject {
-    fn common_name(&self) -> &str {
+    /// The common name.
+    #[must_use]
+    pub fn common_name(&self) -> &str {
         match self {
             Self::Client(common_name) | Self::Server { common_name, .. } => common_name,
         }
@@ -177,6 +187,18 @@ impl Validity {
         })
     }
 
+    /// From a few minutes before `now` until `end`, both UTC seconds.
+    ///
+    /// # Errors
+    /// When one of them lies beyond what a certificate can say.
+    pub fn until(now: i64, end: i64) -> Result<Self, PkiError> {
+        let at = |utc| OffsetDateTime::from_unix_timestamp(utc).map_err(|_| PkiError::TooLong(0));
+        Ok(Self {
+            not_before: at(now.saturating_sub(BACKDATED))?,
+            not_after: at(end)?,
+        })
+    }
+
     /// The end, UTC, seconds since 1970-01-01.
     #[must_use]
     pub const fn not_after_seconds(&self) -> i64 {
@@ -196,6 +218,19 @@ pub struct Issued {
     pub fingerprint: String,
     /// The end, UTC, seconds since 1970-01-01.
     pub not_after: i64,
+}
+
+impl Issued {
+    /// The certificate alone, for the list of those that were issued.
+    #[must_use]
+    pub fn without_key(&self) -> Certified {
+        Certified {
+            certificate: self.certificate.clone(),
+            serial: self.serial.clone(),
+            fingerprint: self.fingerprint.clone(),
+            not_after: self.not_after,
+        }
+    }
 }
 
 impl fmt::Debug for Issued {
@@ -228,6 +263,43 @@ pub fn symmetric_key() -> Result<Zeroizing<[u8; 32]>, PkiError> {
     Ok(key)
 }
 
+/// The names and addresses that a server's certificate (PEM) holds for.
+///
+/// # Errors
+/// When it is no certificate, or holds for something else too.
+pub fn names(certificate: &str) -> Result<Vec<String>, PkiError> {
+    let der = CertificateDer::from_pem_slice(certificate.as_bytes())
+        .map_err(|_| PkiError::AuthorityCertificate)?;
+    let (_, parsed) =
+        X509Certificate::from_der(&der).map_err(|_| PkiError::AuthorityCertificate)?;
+    let names = parsed
+        .subject_alternative_name()
+        .map_err(|_| PkiError::AuthorityCertificate)?;
+    let name = |name: &GeneralName<'_>| match name {
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        GeneralName::IPAddress(bytes) => match <[u8; 4]>::try_from(*bytes) {
+            Ok(four) => Some(IpAddr::from(four).to_string()),
+            Err(_) => Some(IpAddr::from(<[u8; 16]>::try_from(*bytes).ok()?).to_string()),
+        },
+        _ => None,
+    };
+    let found: Option<Vec<String>> =
+        names.and_then(|names| names.value.general_names.iter().map(name).collect());
+    found.ok_or(PkiError::AuthorityCertificate)
+}
+
+/// SHA-256 of a certificate (PEM) for people to compare: eight groups of four digits.
+///
+/// # Errors
+/// When it is none.
+pub fn fingerprint(certificate: &str) -> Result<String, PkiError> {
+    let der = CertificateDer::from_pem_slice(certificate.as_bytes())
+        .map_err(|_| PkiError::AuthorityCertificate)?;
+    let sum = digest(&SHA256, &der);
+    let groups = sum.as_ref().chunks(2).take(8).map(hex);
+    Ok(groups.collect::<Vec<_>>().join("-"))
+}
+
 /// Bytes in hexadecimal.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
@@ -244,6 +316,14 @@ fn parameters(common_name: &str, validity: Validity) -> Result<CertificateParams
     parameters.not_after = validity.not_after;
     parameters.serial_number = Some(serial()?);
     Ok(parameters)
+}
+
+fn hex_serial(parameters: &CertificateParams) -> String {
+    let serial = parameters
+        .serial_number
+        .as_ref()
+        .map(SerialNumber::to_bytes);
+    hex(&serial.unwrap_or_default())
 }
 
 /// 16 random bytes, made a positive number without leading zeros (RFC 5280 section 4.1.2.2).
@@ -279,6 +359,12 @@ pub enum PkiError {
     /// A signing key.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// A certificate signing request.
+    #[error("certificate request: {0}")]
+    Request(#[from] RequestError),
+    /// A serial number that is none.
+    #[error("{0:?} is not the serial number of a certificate")]
+    Serial(String),
     /// No random bytes.
     #[error("the system gives no random bytes")]
     Randomness,

@@ -1,111 +1,43 @@
-//! `wardlink profile`: check a profile, sign it, push it to a gateway and hear what became of it.
+//! `wardlink profile`: check a profile, say what it changes, sign it, roll it out and hear what became of it.
 //!
 //! Promises that a profile with faults is never signed, that versions rise for each gateway and are on the
 //! disk before anything is published, and that the answer reported is about exactly the bytes that were
 //! sent. A ready bundle is published as it is: the gateway judges it.
 
-pub mod counter;
+mod arguments;
+mod conduct;
+pub mod difference;
+mod error;
 mod exchange;
+pub mod plan;
+mod progress;
+mod signing;
+mod watched;
+mod waves;
 
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::io::Write;
+use std::path::Path;
 
-use clap::{Args, Subcommand};
-use counter::CounterError;
-use exchange::ExchangeError;
-use wardlink_link::file::{self, FileError};
-use wardlink_link::identity::{Identity, IdentityError};
-use wardlink_wire::bundle::{self, Bundle, BundleError, Manifest, Parcel, Trial, Version};
-use wardlink_wire::document::Faults;
+pub use arguments::{
+    Canary, Command, CosignArguments, DiffArguments, PushArguments, RollbackArguments,
+    SignArguments, StatusArguments, TrialArguments,
+};
+pub use error::RolloutError;
+use signing::{Signing, read_profile};
+use wardlink_link::file;
+use wardlink_wire::bundle::{Manifest, Parcel};
 use wardlink_wire::id::GatewayId;
-use wardlink_wire::profile::Profile;
-use wardlink_wire::receipt::SignError;
-use wardlink_wire::root::{RootError, Trust};
+use wardlink_wire::signature::Purpose;
+use wardlink_wire::signature::joint;
 use wardlink_wire::state::Outcome;
 
-use crate::broker_address::BrokerAddress;
+use crate::audit;
 use crate::clock;
-use crate::directory::{DirectoryError, FleetDirectory, identity_files};
-use crate::exit::{Exit, Verdict};
-
-/// What `wardlink profile` can do.
-#[derive(Debug, Clone, Subcommand)]
-pub enum Command {
-    /// Read a profile and name every fault in it
-    Check {
-        /// The profile
-        file: PathBuf,
-    },
-    /// Sign a profile for a gateway and write the bundle to a file
-    Sign(SignArguments),
-    /// Sign a profile, publish it and wait for the gateway's answer
-    Push(PushArguments),
-}
-
-/// What `wardlink profile sign` is told.
-#[derive(Debug, Clone, Args)]
-#[command(after_help = SIGN_EXAMPLES)]
-pub struct SignArguments {
-    /// The gateway it is for
-    #[arg(long, value_name = "ID")]
-    pub gateway: GatewayId,
-    /// The profile
-    pub file: PathBuf,
-    /// The bundle to write; a file that exists is not overwritten
-    #[arg(long, value_name = "BUNDLE")]
-    pub out: PathBuf,
-    /// The fleet directory
-    #[arg(long, value_name = "DIR", default_value = ".wardlink")]
-    pub fleet: PathBuf,
-    /// How long gateways take it
-    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = humantime::parse_duration)]
-    pub valid: Duration,
-    /// How it has to prove itself
-    #[command(flatten)]
-    pub trial: TrialArguments,
-}
-
-/// How a profile has to prove itself on the gateway.
-#[derive(Debug, Clone, Args)]
-pub struct TrialArguments {
-    /// The gateway confirms it no earlier, seconds after it was applied
-    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
-    pub soak: u32,
-    /// The gateway rolls it back if it is not healthy by then, seconds after it was applied
-    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
-    pub deadline: u32,
-}
-
-/// What `wardlink profile push` is told.
-#[derive(Debug, Clone, Args)]
-#[command(after_help = PUSH_EXAMPLES)]
-pub struct PushArguments {
-    /// The gateway it is for
-    #[arg(long, value_name = "ID")]
-    pub gateway: GatewayId,
-    /// The profile
-    #[arg(required_unless_present = "bundle", conflicts_with = "bundle")]
-    pub file: Option<PathBuf>,
-    /// A bundle that was signed before, published as it is
-    #[arg(long, value_name = "BUNDLE")]
-    pub bundle: Option<PathBuf>,
-    /// The fleet directory
-    #[arg(long, value_name = "DIR", default_value = ".wardlink")]
-    pub fleet: PathBuf,
-    /// Where the broker is [default: as in fleet.toml]
-    #[arg(long, value_name = "HOST[:PORT]")]
-    pub broker: Option<BrokerAddress>,
-    /// How long gateways take it
-    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = humantime::parse_duration)]
-    pub valid: Duration,
-    /// How it has to prove itself
-    #[command(flatten)]
-    pub trial: TrialArguments,
-    /// How long to wait for the gateway's answer
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
-    pub wait: Duration,
-}
+use crate::directory::FleetDirectory;
+use crate::exit::Exit;
+use crate::keyring::Keyring;
+use crate::passphrase::Passphrase;
+use crate::roster::Roster;
 
 /// Does it. What the gateway answered becomes the exit code; none is success.
 ///
@@ -114,8 +46,16 @@ pub struct PushArguments {
 pub async fn run(command: &Command, out: &mut dyn Write) -> Result<Option<Exit>, RolloutError> {
     match command {
         Command::Check { file } => check(file, out),
+        Command::Diff(arguments) => diff(arguments, out),
         Command::Sign(arguments) => sign(arguments, out),
-        Command::Push(arguments) => push(arguments, out).await,
+        Command::Cosign(arguments) => cosign(arguments, out),
+        Command::Push(arguments) if arguments.resume => waves::resume(arguments, out).await,
+        Command::Push(arguments) => match &arguments.gateway {
+            Some(gateway) => push(arguments, gateway, out).await,
+            None => waves::push(arguments, out).await,
+        },
+        Command::Status(arguments) => waves::status(arguments, out),
+        Command::Rollback(arguments) => waves::rollback(arguments, out).await,
     }
 }
 
@@ -139,28 +79,97 @@ fn check(path: &Path, out: &mut dyn Write) -> Result<Option<Exit>, RolloutError>
     Ok(None)
 }
 
+fn diff(arguments: &DiffArguments, out: &mut dyn Write) -> Result<Option<Exit>, RolloutError> {
+    let (text, _) = read_profile(&arguments.file)?;
+    let fleet = FleetDirectory::at(&arguments.fleet);
+    fleet.settings().map(drop)?;
+    let roster = Roster::open(&fleet.roster())?;
+    let gateways = match (&arguments.gateway, &arguments.group) {
+        (Some(gateway), _) => vec![gateway.clone()],
+        (None, Some(group)) => roster.members(group.as_str())?,
+        (None, None) => Vec::new(),
+    };
+    if gateways.is_empty() {
+        return Err(RolloutError::Nobody);
+    }
+    for gateway in gateways {
+        let (before, version) = roster.good_profile(&gateway)?;
+        let lines = difference::between(&before, &text);
+        writeln!(out, "{gateway} (profile {version}):")?;
+        if lines.is_empty() {
+            writeln!(out, "  nothing changes")?;
+        }
+        for line in lines {
+            writeln!(
+                out,
+                "  {}",
+                line.escape_debug().to_string().replace("\\\"", "\"")
+            )?;
+        }
+    }
+    Ok(None)
+}
+
 fn sign(arguments: &SignArguments, out: &mut dyn Write) -> Result<Option<Exit>, RolloutError> {
     let fleet = FleetDirectory::at(&arguments.fleet);
-    let bundle = signed(
-        &fleet,
-        &arguments.gateway,
-        &arguments.file,
-        (arguments.valid, &arguments.trial),
-    )?;
-    file::write(&arguments.out, &bundle.bytes)?;
+    let keyring = Keyring::new(Passphrase::from(arguments.passphrase.clone()));
+    let (profile, _) = read_profile(&arguments.file)?;
+    let valid = arguments.valid.as_secs();
+    let signing = Signing::open(&fleet, &keyring, valid, arguments.trial.trial())?;
+    let gateway = &arguments.gateway;
+    signing.try_out(gateway, &profile)?;
+    let version = Roster::open(&fleet.roster())?.draw_version(gateway.as_str())?;
+    let bytes = signing.parcel(gateway, version, &profile, None)?;
+    audit::note(&fleet, "sign", &format!("version {version} for {gateway}"))?;
+    file::write(&arguments.out, &bytes)?;
     writeln!(
         out,
-        "signed version {} for {}, valid until {}, in {}",
-        bundle.version,
-        arguments.gateway,
-        clock::text_of_seconds(bundle.expires),
+        "signed version {version} for {gateway}, valid until {}, in {}",
+        clock::text_of_seconds(signing.expires()),
         arguments.out.display()
     )?;
     Ok(None)
 }
 
+/// Adds the signature of another operator to a bundle. What it says is shown, so that it can be judged.
+fn cosign(arguments: &CosignArguments, out: &mut dyn Write) -> Result<Option<Exit>, RolloutError> {
+    let keyring = Keyring::new(Passphrase::from(arguments.passphrase.clone()));
+    let parcel = Parcel::decode(&file::read(&arguments.bundle)?)?;
+    let bundle = parcel.bundle.clone().ok_or(RolloutError::NothingToPush)?;
+    let manifest = Manifest::unverified(&bundle)?;
+    let key = keyring.signing_key(&arguments.key)?;
+    let signed = joint::countersign(&bundle, Purpose::Bundle, &key)?;
+    let signed = Parcel {
+        bundle: Some(signed.into()),
+        ..parcel
+    };
+    let bytes = signed
+        .encode()
+        .map_err(wardlink_wire::receipt::SignError::from)?;
+    file::write(&arguments.out, &bytes)?;
+    writeln!(
+        out,
+        "signed too, as {}: version {} for {}, valid until {}, in {}",
+        key.verifying_key().fingerprint(),
+        manifest.version.number,
+        manifest.gateway,
+        clock::text_of_seconds(manifest.expires),
+        arguments.out.display()
+    )?;
+    writeln!(out, "what it says:")?;
+    for line in manifest.profile.lines() {
+        writeln!(
+            out,
+            "  {}",
+            line.escape_debug().to_string().replace("\\\"", "\"")
+        )?;
+    }
+    Ok(None)
+}
+
 async fn push(
     arguments: &PushArguments,
+    gateway: &GatewayId,
     out: &mut dyn Write,
 ) -> Result<Option<Exit>, RolloutError> {
     let fleet = FleetDirectory::at(&arguments.fleet);
@@ -168,26 +177,34 @@ async fn push(
         Some(broker) => broker.clone(),
         None => fleet.settings()?.broker,
     };
-    let gateway = &arguments.gateway;
     // Loaded before a version is drawn: a slip in the fleet directory should cost no number.
-    let identity = Identity::load(&identity_files(&fleet.operator()))?;
-    let bytes = match (&arguments.bundle, &arguments.file) {
-        (Some(bundle), _) => file::read(bundle)?,
-        (None, Some(profile)) => {
-            let bundle = signed(
-                &fleet,
-                gateway,
-                profile,
-                (arguments.valid, &arguments.trial),
-            )?;
-            writeln!(out, "signed version {} for {gateway}", bundle.version)?;
-            bundle.bytes
+    let keyring = Keyring::new(Passphrase::from(arguments.passphrase.clone()));
+    let identity = keyring.identity(&fleet.operator())?;
+    let (bytes, profile) = match (&arguments.bundle, &arguments.file) {
+        (Some(bundle), _) => (file::read(bundle)?, None),
+        (None, Some(path)) => {
+            let (profile, _) = read_profile(path)?;
+            let valid = arguments.valid.as_secs();
+            let signing = Signing::open(&fleet, &keyring, valid, arguments.trial.trial())?;
+            signing.try_out(gateway, &profile)?;
+            let version = Roster::open(&fleet.roster())?.draw_version(gateway.as_str())?;
+            writeln!(out, "signed version {version} for {gateway}")?;
+            let bytes = signing.parcel(gateway, version, &profile, None)?;
+            (bytes, Some(profile))
         }
         (None, None) => return Err(RolloutError::NothingToPush),
     };
-    let answer = exchange::push(&identity, &broker, gateway, bytes, arguments.wait).await?;
+    audit::note(&fleet, "push", &format!("a bundle for {gateway}"))?;
+    let answer = exchange::push(
+        &identity,
+        &broker,
+        gateway,
+        bytes,
+        arguments.patience(PROMPT),
+    )
+    .await?;
     let Some(answer) = answer else {
-        let wait = humantime::format_duration(arguments.wait);
+        let wait = humantime::format_duration(arguments.patience(PROMPT));
         writeln!(
             out,
             "no answer within {wait}: the bundle stays on the broker and is applied when the gateway connects"
@@ -199,6 +216,9 @@ async fn push(
         .map_or_else(|| "unknown".to_owned(), |version| version.to_string());
     match answer.outcome {
         Outcome::Applied | Outcome::Confirmed => {
+            if let (Some(profile), Some(version)) = (profile, answer.version) {
+                Roster::open(&fleet.roster())?.note_good(gateway, version, &profile)?;
+            }
             writeln!(out, "applied version {version}")?;
             Ok(None)
         }
@@ -218,148 +238,5 @@ async fn push(
     }
 }
 
-struct Signed {
-    bytes: Vec<u8>,
-    version: u64,
-    expires: i64,
-}
-
-/// Signs a profile that has no faults, under the gateway's next version.
-fn signed(
-    fleet: &FleetDirectory,
-    gateway: &GatewayId,
-    path: &Path,
-    (valid, trial): (Duration, &TrialArguments),
-) -> Result<Signed, RolloutError> {
-    let (profile, _) = read_profile(path)?;
-    let settings = fleet.settings();
-    settings.map(drop)?;
-    let key = file::read_signing_key(&fleet.operator().join("operator.key"))?;
-    let trust = Trust::pinned(vec![key.verifying_key()], 1, FIRST_ROOT)?;
-    let issued = clock::now_seconds();
-    let expires = i64::try_from(valid.as_secs())
-        .ok()
-        .and_then(|valid| issued.checked_add(valid));
-    let mut manifest = Manifest {
-        schema: bundle::SCHEMA,
-        gateway: gateway.clone(),
-        version: Version {
-            root: FIRST_ROOT,
-            number: u64::MAX,
-        },
-        issued,
-        not_before: issued,
-        expires: expires.ok_or(RolloutError::TooLong)?,
-        stale: None,
-        trial: Trial {
-            soak: trial.soak,
-            deadline: trial.deadline,
-        },
-        rollout: None,
-        profile,
-    };
-    // What a gateway could not take, for its size, must not use up a version: tried with the longest one.
-    Bundle::verify(&manifest.sign(&[&key])?, &trust)?;
-    manifest.version.number = counter::draw(&fleet.versions(), gateway)?;
-    Ok(Signed {
-        bytes: Parcel::of(manifest.sign(&[&key])?)
-            .encode()
-            .map_err(SignError::from)?,
-        version: manifest.version.number,
-        expires: manifest.expires,
-    })
-}
-
-fn read_profile(path: &Path) -> Result<(String, Profile), RolloutError> {
-    let bytes = file::read(path)?;
-    let text = String::from_utf8(bytes).map_err(|_| RolloutError::NoText(path.to_owned()))?;
-    match Profile::parse(&text) {
-        Ok(profile) => Ok((text, profile)),
-        Err(faults) => Err(RolloutError::Profile {
-            path: path.to_owned(),
-            faults,
-        }),
-    }
-}
-
-/// Why a profile was not checked, signed or pushed.
-#[derive(Debug, thiserror::Error)]
-pub enum RolloutError {
-    /// Faults in the profile.
-    #[error("{}: the profile has faults\n{faults}", path.display())]
-    Profile {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        faults: Faults,
-    },
-    /// Not UTF-8.
-    #[error("{}: a profile is a text in UTF-8", .0.display())]
-    NoText(PathBuf),
-    /// Neither profile nor bundle.
-    #[error("name a profile, or a bundle with --bundle")]
-    NothingToPush,
-    /// Beyond the calendar.
-    #[error("--valid reaches past the end of time")]
-    TooLong,
-    /// The fleet.
-    #[error(transparent)]
-    Directory(#[from] DirectoryError),
-    /// A file.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// The operator's TLS identity.
-    #[error(transparent)]
-    Identity(#[from] IdentityError),
-    /// The signature.
-    #[error("cannot sign: {0}")]
-    Sign(#[from] SignError),
-    /// What no gateway would take.
-    #[error("no gateway would take it: {0}")]
-    Bundle(#[from] BundleError),
-    /// The operators.
-    #[error("operators: {0}")]
-    Root(#[from] RootError),
-    /// The version.
-    #[error(transparent)]
-    Counter(#[from] CounterError),
-    /// The broker.
-    #[error(transparent)]
-    Exchange(#[from] ExchangeError),
-    /// The output.
-    #[error("cannot write the report: {0}")]
-    Report(#[from] io::Error),
-}
-
-impl Verdict for RolloutError {
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Profile { .. }
-            | Self::NoText(_)
-            | Self::NothingToPush
-            | Self::TooLong
-            | Self::Directory(_)
-            | Self::File(_)
-            | Self::Identity(_)
-            | Self::Bundle(_)
-            | Self::Root(_)
-            | Self::Counter(CounterError::Damaged(_)) => Exit::BadInput,
-            Self::Sign(_) | Self::Counter(_) | Self::Exchange(_) | Self::Report(_) => Exit::Failed,
-        }
-    }
-}
-
-/// The root that gateways are enrolled with.
-const FIRST_ROOT: u64 = 1;
-
-const SIGN_EXAMPLES: &str = "\
-Example:
-  wardlink profile sign --gateway gw-0001 icu.toml --out icu.bundle";
-
-const PUSH_EXAMPLES: &str = "\
-Examples:
-  wardlink profile push --gateway gw-0001 icu.toml
-  wardlink profile push --gateway gw-0001 icu.toml --valid 1h --wait 2m
-  wardlink profile push --gateway gw-0001 --bundle icu.bundle
-
-Exit code: 0 applied, 1 refused or failed, 2 faults in the input, 3 no answer in time.";
+/// How long one gateway may take to answer, unless told otherwise.
+const PROMPT: std::time::Duration = std::time::Duration::from_secs(30);

@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use wardlink::archive::Archive;
+use wardlink::keyring::Keyring;
+use wardlink::passphrase::{Passphrase, PassphraseArguments};
+use wardlink::roster::Roster;
 use wardlink_link::file;
 use wardlink_link::identity::{Files, Identity};
 use wardlink_wire::bundle::{Bundle, Parcel};
@@ -26,7 +29,7 @@ impl Ward {
 
     fn with_fleet() -> Self {
         let ward = Self::new();
-        ward.ok(&["init"]);
+        ward.ok(&["init", "--no-passphrase"]);
         ward
     }
 
@@ -117,10 +120,59 @@ fn a_new_fleet_is_complete_and_its_secrets_are_private() {
 }
 
 #[test]
+fn the_keys_of_authority_and_operator_are_on_the_disk_only_under_the_passphrase() {
+    let ward = Ward::new();
+    let passphrase = ward.path("passphrase");
+    file::write_private(&passphrase, b"correct horse battery\n").unwrap();
+    ward.ok(&["init", "--passphrase-file", "passphrase"]);
+    for key in ["ca.key", "operator/operator.key", "operator/tls.key"] {
+        let path = ward.path(".wardlink").join(key);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(
+            text.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"),
+            "{key}: {text}"
+        );
+        let keyring = |file: &str| {
+            let passphrase_file = Some(ward.path(file));
+            Keyring::new(Passphrase::from(PassphraseArguments {
+                passphrase_file,
+                passphrase_fd: None,
+            }))
+        };
+        let opened = keyring("passphrase").private_key(&path).unwrap();
+        assert!(opened.starts_with("-----BEGIN PRIVATE KEY-----"), "{key}");
+        fs::write(ward.path("wrong"), "correct horse batterie\n").unwrap();
+        fs::set_permissions(ward.path("wrong"), fs::Permissions::from_mode(0o600)).unwrap();
+        let said = keyring("wrong").private_key(&path).unwrap_err().to_string();
+        assert!(said.contains("does not open this key"), "{said}");
+    }
+    // Nobody to ask, and no other way named: nothing is done, and it is said what to name.
+    let said = ward.fails(&["enrol", "gw-0001", "--passphrase-file", "nowhere"], 2);
+    assert!(said.contains("nowhere"), "{said}");
+    ward.fails(&["enrol", "gw-0001", "--passphrase-file", "wrong"], 2);
+    ward.ok(&["enrol", "gw-0001", "--passphrase-file", "passphrase"]);
+    fs::set_permissions(&passphrase, fs::Permissions::from_mode(0o644)).unwrap();
+    let said = ward.fails(&["enrol", "gw-0002", "--passphrase-file", "passphrase"], 2);
+    assert!(said.contains("chmod 600"), "{said}");
+}
+
+#[test]
+fn a_fleet_without_a_passphrase_has_to_be_asked_for_and_is_warned_of() {
+    let ward = Ward::new();
+    let short = ward.path("short");
+    file::write_private(&short, b"secret\n").unwrap();
+    let said = ward.fails(&["init", "--passphrase-file", "short"], 2);
+    assert!(said.contains("longer"), "{said}");
+    assert!(!ward.path(".wardlink").exists());
+    let said = ward.ok(&["init", "--no-passphrase"]);
+    assert!(said.contains("WARNING"), "{said}");
+}
+
+#[test]
 fn a_second_init_changes_nothing_and_says_what_to_do() {
     let ward = Ward::with_fleet();
     let before = files_below(&ward.path(".wardlink"));
-    let said = ward.fails(&["init"], 1);
+    let said = ward.fails(&["init", "--no-passphrase"], 1);
     assert!(said.contains("choose another directory"), "{said}");
     assert_eq!(files_below(&ward.path(".wardlink")), before);
 }
@@ -183,10 +235,115 @@ fn a_gateway_is_enrolled_once() {
     assert!(said.contains("enrolled already"), "{said}");
     ward.fails(&["enrol", "gw-0001", "--out", "again"], 1);
     assert_eq!(files_below(&ward.path(".wardlink")), before);
-    let registry = fs::read_to_string(ward.path(".wardlink/gateways.toml")).unwrap();
-    let registry: toml::Table = registry.parse().unwrap();
-    assert_eq!(registry.keys().collect::<Vec<_>>(), ["gw-0001", "gw-0002"]);
-    assert_eq!(registry["gw-0001"]["sha256"].as_str().unwrap().len(), 64);
+    let roster = Roster::open(&ward.path(".wardlink/fleet.db")).unwrap();
+    let names: Vec<_> = roster.gateways().unwrap();
+    let names: Vec<_> = names.iter().map(|entry| entry.gateway.as_str()).collect();
+    assert_eq!(names, ["gw-0001", "gw-0002"]);
+    assert_eq!(roster.certificates("gw-0001").unwrap().len(), 1);
+}
+
+#[test]
+fn what_operators_did_is_in_a_log_in_which_nothing_can_be_changed_unnoticed() {
+    let ward = Ward::with_fleet();
+    ward.ok(&["enrol", "gw-0001"]);
+    ward.ok(&["enrol", "gw-0002"]);
+    ward.ok(&["revoke", "gw-0001"]);
+    ward.ok(&["renew", "operator"]);
+    let said = ward.ok(&["audit", "show"]);
+    for words in [
+        "enrol: gw-0001",
+        "enrol: gw-0002",
+        "revoke: gw-0001",
+        "renew: operator",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert!(ward.ok(&["audit", "verify"]).contains("holds: 4 entries"));
+    let path = ward.path(".wardlink/audit.log");
+    let whole = fs::read(&path).unwrap();
+    let mut changed = whole.clone();
+    let place = whole
+        .windows(7)
+        .position(|part| part == b"gw-0002")
+        .unwrap();
+    changed[place + 6] = b'3';
+    fs::write(&path, &changed).unwrap();
+    let said = ward.fails(&["audit", "verify"], 1);
+    assert!(said.contains("does not follow"), "{said}");
+    // A log that is not what was written takes no more.
+    ward.fails(&["enrol", "gw-0003"], 1);
+    assert_eq!(fs::read(&path).unwrap(), changed);
+    // What a power cut left of an entry is found, and overwritten by the next.
+    fs::write(&path, &whole[..whole.len() - 3]).unwrap();
+    assert!(ward.ok(&["audit", "verify"]).contains("holds: 3 entries"));
+    ward.ok(&["renew", "monitor"]);
+    let said = ward.ok(&["audit", "show"]);
+    assert!(
+        said.contains("renew: monitor") && said.contains("holds: 4 entries"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_profile_is_compared_with_what_each_gateway_has_in_plain_words() {
+    let ward = Ward::with_fleet();
+    ward.ok(&["enrol", "gw-0001", "--group", "ward-3"]);
+    ward.ok(&["enrol", "gw-0002", "--group", "ward-3"]);
+    let profile = fs::read_to_string(ward.path(".wardlink/gateways/gw-0001/profile.toml")).unwrap();
+    fs::write(ward.path("same.toml"), &profile).unwrap();
+    fs::write(
+        ward.path("faster.toml"),
+        profile.replace("rate = 250", "rate = 500"),
+    )
+    .unwrap();
+    let said = ward.ok(&["profile", "diff", "--group", "ward-3", "same.toml"]);
+    assert_eq!(said.matches("nothing changes").count(), 2, "{said}");
+    let said = ward.ok(&["profile", "diff", "--gateway", "gw-0002", "faster.toml"]);
+    assert!(said.contains("device ecg-1: rate 250 -> 500"), "{said}");
+    ward.fails(&["profile", "diff", "--group", "nobody", "same.toml"], 2);
+    ward.fails(&["profile", "status"], 2);
+    ward.fails(&["profile", "push", "--resume"], 2);
+}
+
+#[test]
+fn a_second_operator_signs_what_the_first_one_signed() {
+    let ward = Ward::with_fleet();
+    ward.ok(&["init", "--fleet", "other", "--no-passphrase"]);
+    ward.ok(&["enrol", "gw-0001"]);
+    let profile = ".wardlink/gateways/gw-0001/profile.toml";
+    ward.ok(&[
+        "profile",
+        "sign",
+        "--gateway",
+        "gw-0001",
+        profile,
+        "--out",
+        "one",
+    ]);
+    let other = "other/operator/operator.key";
+    let said = ward.ok(&["profile", "cosign", "one", "--key", other, "--out", "two"]);
+    assert!(
+        said.contains("version 1 for gw-0001") && said.contains("ecg-1"),
+        "{said}"
+    );
+    let keys = [".wardlink", "other"].map(|fleet| {
+        file::read_verifying_key(&ward.path(fleet).join("operator/operator.pub")).unwrap()
+    });
+    let trust = Trust::pinned(keys.to_vec(), 2, 1).unwrap();
+    let bundle = |name: &str| {
+        let parcel = Parcel::decode(&fs::read(ward.path(name)).unwrap()).unwrap();
+        Bundle::verify(&parcel.bundle.unwrap(), &trust)
+    };
+    assert!(bundle("one").is_err(), "one of two is not enough");
+    assert_eq!(
+        bundle("two").unwrap().manifest().gateway.as_str(),
+        "gw-0001"
+    );
+    let own = ".wardlink/operator/operator.key";
+    ward.fails(
+        &["profile", "cosign", "two", "--key", own, "--out", "three"],
+        1,
+    );
 }
 
 #[test]
@@ -194,10 +351,13 @@ fn bad_input_ends_with_2_and_leaves_nothing_behind() {
     let ward = Ward::new();
     let said = ward.fails(&["enrol", "gw-0001"], 2);
     assert!(said.contains("wardlink init"), "{said}");
-    ward.fails(&["init", "--broker-name", "not a name"], 2);
-    ward.fails(&["init", "--days", "5000"], 2);
+    ward.fails(
+        &["init", "--no-passphrase", "--broker-name", "not a name"],
+        2,
+    );
+    ward.fails(&["init", "--no-passphrase", "--days", "5000"], 2);
     assert_eq!(fs::read_dir(ward.0.path()).unwrap().count(), 0);
-    ward.ok(&["init"]);
+    ward.ok(&["init", "--no-passphrase"]);
     ward.fails(&["enrol", "a/b"], 2);
     ward.fails(&["enrol", "monitor"], 2);
     ward.fails(&["enrol", "gw-0001", "--days", "4000"], 2);
@@ -226,7 +386,7 @@ fn bad_input_ends_with_2_and_leaves_nothing_behind() {
         );
     }
     assert!(!ward.path(".wardlink/gateways").join("gw-0001").exists());
-    assert!(!ward.path(".wardlink/versions").exists() && !ward.path("b").exists());
+    assert!(!ward.path("b").exists());
     ward.fails(&["monitor", "show", "--data", "nowhere"], 2);
     ward.fails(&["monitor"], 2);
     ward.fails(&["profile", "push", "--gateway", "gw-0001"], 2);

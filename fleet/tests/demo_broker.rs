@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use wardlink::directory::{FleetDirectory, identity_files};
+use wardlink::passphrase::PassphraseArguments;
 use wardlink::{enrol, init};
 use wardlink_link::identity::{Files, Identity};
 use wardlink_link::session::{Incoming, Options, Publication, Session, SessionError, Version};
@@ -36,15 +37,20 @@ impl Fleet {
             port: 1,
             days: 1,
             ca_days: 2,
+            passphrase: PassphraseArguments::default(),
+            no_passphrase: true,
         };
         init::run(&arguments, &mut std::io::sink()).unwrap();
-        let arguments = enrol::Arguments {
-            gateway: GATEWAY.parse().unwrap(),
+        let arguments = enrol::OneArguments {
+            gateway: Some(GATEWAY.parse().unwrap()),
+            csr: None,
             fleet,
             out: None,
             broker: None,
             profile: None,
+            groups: Vec::new(),
             days: 1,
+            passphrase: PassphraseArguments::default(),
         };
         enrol::run(&arguments, &mut std::io::sink()).unwrap();
         Self { folder }

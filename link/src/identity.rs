@@ -52,13 +52,21 @@ impl Identity {
     /// When a file is missing, exposed or no PEM, when key and certificate do not belong together, or when
     /// the certificate names nobody.
     pub fn load(files: &Files) -> Result<Self, IdentityError> {
+        Self::with_key(files, &file::read_private(&files.key)?)
+    }
+
+    /// The same with a private key (PEM) that was read, and perhaps decrypted, before.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn with_key(files: &Files, key: &[u8]) -> Result<Self, IdentityError> {
         let chain = certificates(&files.certificate)?;
         let leaf = chain
             .first()
             .ok_or_else(|| IdentityError::no_certificate(&files.certificate))?;
         let facts = LeafFacts::read(leaf)
             .ok_or_else(|| IdentityError::no_certificate(&files.certificate))?;
-        let certified = certified_key(files, chain.clone())?;
+        let certified = certified_key(files, key, chain.clone())?;
         let tls = client_config(files, certified)?;
         Ok(Self {
             common_name: facts.common_name,
@@ -134,10 +142,10 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, IdentityErr
 
 fn certified_key(
     files: &Files,
+    pem: &[u8],
     chain: Vec<CertificateDer<'static>>,
 ) -> Result<CertifiedKey, IdentityError> {
-    let pem = file::read_private(&files.key)?;
-    let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|_| FileError::NoPem {
+    let key = PrivateKeyDer::from_pem_slice(pem).map_err(|_| FileError::NoPem {
         path: files.key.clone(),
         wanted: "PRIVATE KEY",
     })?;

@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | [`mod@file`] | reading secrets only from files that others cannot read |
 //! | [`identity`] | CA, certificate and key of one party, and the TLS made of them |
+//! | [`sealing`] | bytes that one key holder can open |
 //! | [`floor`] | the time below which no clock is believed |
 //! | [`session`] | one connection to a broker |
 //! | [`backoff`] | when to try again |
@@ -18,4 +19,5 @@ pub mod file;
 pub mod floor;
 pub mod identity;
 pub mod roads;
+pub mod sealing;
 pub mod session;

@@ -11,10 +11,12 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use time::OffsetDateTime;
 use wardlink::pki::{Authority, Issued, Subject, Validity};
+use wardlink::roster::Roster;
 use wardlink_link::file;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use crate::program::{Said, ours, run, run_well};
+use crate::program::{Program, Said, ours, run, run_well};
+use crate::wait;
 
 /// A fleet directory.
 #[derive(Debug)]
@@ -25,7 +27,13 @@ impl Fleet {
     #[track_caller]
     #[must_use]
     pub fn init(path: PathBuf) -> Self {
-        let names = ["--broker-name", "localhost", "--broker-name", "127.0.0.1"];
+        let names = [
+            "--no-passphrase",
+            "--broker-name",
+            "localhost",
+            "--broker-name",
+            "127.0.0.1",
+        ];
         run_well(
             ours("wardlink")
                 .arg("init")
@@ -62,6 +70,47 @@ impl Fleet {
                 .args(["--broker", &format!("localhost:{port}"), "--profile"])
                 .arg(&file),
         );
+    }
+
+    /// Runs a command of the operator in this fleet.
+    #[track_caller]
+    pub fn run(&self, arguments: &[&str]) -> Said {
+        run(ours("wardlink").args(arguments).arg("--fleet").arg(&self.0))
+    }
+
+    /// Runs a command of the operator that has to succeed, and gives out what it said.
+    #[track_caller]
+    pub fn does(&self, arguments: &[&str]) -> String {
+        let said = self.run(arguments);
+        assert_eq!(
+            said.code,
+            Some(0),
+            "{arguments:?}: {}{}",
+            said.stdout,
+            said.stderr
+        );
+        said.stdout
+    }
+
+    /// What the operator knows of the fleet.
+    #[must_use]
+    pub fn roster(&self) -> Roster {
+        Roster::open(&self.0.join("fleet.db")).expect("the fleet's file")
+    }
+
+    /// Starts `wardlink enrol serve`.
+    #[track_caller]
+    #[must_use]
+    pub fn serve(&self, port: u16) -> Program {
+        let mut command = ours("wardlink");
+        command.args(["enrol", "serve", "--fleet"]).arg(&self.0);
+        command.args(["--broker", &format!("localhost:{port}")]);
+        let mut program = Program::start("serve", &mut command, &self.0);
+        wait::until("claims and renewals are answered", || {
+            program.assert_running();
+            program.log().contains("answering claims").then_some(())
+        });
+        program
     }
 
     /// Runs `wardlink profile push`.

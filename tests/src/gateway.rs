@@ -91,6 +91,12 @@ impl Gateway {
     /// Starts the agent, whatever becomes of it.
     #[track_caller]
     pub fn launch(&mut self) -> &mut Program {
+        self.launch_with(&[])
+    }
+
+    /// Starts the agent with more arguments, whatever becomes of it.
+    #[track_caller]
+    pub fn launch_with(&mut self, more: &[&str]) -> &mut Program {
         assert!(
             self.running.is_none(),
             "the agent of {} runs already",
@@ -98,7 +104,7 @@ impl Gateway {
         );
         let mut command = ours("wardlink-agent");
         command.arg("run").arg("--config").arg(self.config());
-        command.args(["--json", "--grace", GRACE]);
+        command.args(["--json", "--grace", GRACE]).args(more);
         let program = Program::start("agent", &mut command, &self.folder);
         self.running.insert(program)
     }

@@ -77,6 +77,8 @@ fn distrusts(words: &str, wrong: impl FnOnce(&Authority) -> Issued) {
     fs::create_dir(&other).expect("a folder");
     // It still asks for certificates of the fleet, so that nothing but its own is wrong.
     fs::copy(ward.fleet.join("ca.pem"), other.join("ca.pem")).expect("the fleet's CA");
+    let revoked = ward.fleet.join("broker/crl.pem");
+    fs::copy(revoked, other.join("crl.pem")).expect("the fleet's list of the revoked");
     let wrong = wrong(&ward.fleet.authority());
     install(&wrong, &other.join("broker.pem"), &other.join("broker.key"));
     ward.broker.stop();

@@ -21,6 +21,7 @@
 //! | [`document`], [`profile`] | reading TOML with every fault at once; the configuration a fleet may change |
 //! | [`signature`], [`root`], [`bundle`] | what operators sign for gateways |
 //! | [`audit`] | what was decided, in a chain that shows what is missing |
+//! | [`enrolment`] | how a gateway joins a fleet and stays in it |
 //! | [`codec`] | the one place that turns these into bytes and back |
 
 pub mod audit;
@@ -30,6 +31,7 @@ pub mod bundle;
 pub mod codec;
 pub mod decimal;
 pub mod document;
+pub mod enrolment;
 pub mod id;
 pub mod lane;
 pub mod message;

@@ -13,6 +13,7 @@ use wardlink_wire::state::ConfigState;
 
 use super::{Agent, AgentError, Name, Running};
 use crate::devices;
+use crate::enrolment::renewal::Renewer;
 use crate::publisher::{Publisher, Stop};
 use crate::record::Capture;
 use crate::recorder::{Asked, Recorder, last_words};
@@ -36,6 +37,7 @@ struct Parts {
     sampler: Sampler,
     updater: Updater,
     publisher: Publisher,
+    renewer: Renewer,
 }
 
 impl Agent {
@@ -75,6 +77,12 @@ impl Agent {
         });
         running.spawn(Name::Updater, async move {
             Ok(parts.updater.run(arrived, configuration).await?)
+        });
+        // Ends with the devices: the recorder waits for everybody who could still tell it something.
+        let renewing = stop.clone();
+        running.spawn(Name::Renewer, async move {
+            parts.renewer.run(renewing).await;
+            Ok(())
         });
         running.spawn(Name::Log, follow(levels, log, stop));
         running.spawn(Name::Publisher, async move {
@@ -147,6 +155,12 @@ impl Agent {
             health: health.clone(),
             watched: None,
         };
+        let renewer = Renewer {
+            gateway: settings.gateway.clone(),
+            broker: settings.broker.clone(),
+            captures: captures.clone(),
+            health: health.clone(),
+        };
         let (last_words, asked) = last_words();
         let publisher = Publisher {
             gateway: settings.gateway,
@@ -168,6 +182,7 @@ impl Agent {
             sampler,
             updater,
             publisher,
+            renewer,
         })
     }
 }

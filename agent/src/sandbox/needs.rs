@@ -1,5 +1,6 @@
 //! What an agent with these settings and this profile touches: the grants beyond those of its machine.
 
+use std::iter;
 use std::path::Path;
 
 use wardlink_wire::profile::{Bus, Profile};
@@ -18,9 +19,12 @@ impl Grants {
             grants.allow_beside(socket, Access::Write);
         }
         let files = &settings.broker.files;
-        let named = [&files.ca, &files.certificate, &files.key];
-        for file in named.into_iter().chain(&files.crl) {
+        for file in iter::once(&files.ca).chain(&files.crl) {
             grants.allow_file(file, Access::Read);
+        }
+        // A renewal puts new ones in their place.
+        for file in [&files.certificate, &files.key] {
+            grants.allow_file(file, Access::Write);
         }
         for device in &profile.devices {
             let recording = &device.driver.options.recording;

@@ -16,6 +16,7 @@ use wardlink_wire::id::{GatewayId, NameError};
 use crate::directory::FleetDirectory;
 use crate::enrol::{self, EnrolError};
 use crate::init::{self, InitError};
+use crate::passphrase::PassphraseArguments;
 
 /// Where a run takes place.
 #[derive(Debug)]
@@ -74,17 +75,22 @@ impl Stage {
             days: DAYS,
             // The gateway is certified a moment after the authority, and not for longer.
             ca_days: DAYS + 1,
+            passphrase: PassphraseArguments::default(),
+            no_passphrase: true,
         };
         init::run(&init, &mut io::sink())?;
         let written = self.root.join("profile.toml");
         fs::write(&written, profile).map_err(|error| StageError::io(&written, error))?;
-        let enrol = enrol::Arguments {
-            gateway: self.gateway.clone(),
+        let enrol = enrol::OneArguments {
+            gateway: Some(self.gateway.clone()),
+            csr: None,
             fleet,
             out: None,
             broker: None,
             profile: Some(written),
+            groups: Vec::new(),
             days: DAYS,
+            passphrase: PassphraseArguments::default(),
         };
         enrol::run(&enrol, &mut io::sink())?;
         self.shorten_socket()

@@ -27,22 +27,8 @@ pub(super) async fn push(
     bundle: Vec<u8>,
     wait: Duration,
 ) -> Result<Option<BundleOutcome>, ExchangeError> {
-    let mut suffix = [0; 6];
-    rand::fill(&mut suffix).map_err(|_| ExchangeError::Randomness)?;
-    let options = Options {
-        version: Version::default(),
-        host: broker.host().to_owned(),
-        port: broker.port(),
-        client_id: format!("operator-{}", hex(&suffix)),
-        keep_alive: KEEP_ALIVE,
-        clean: true,
-        in_flight: 1,
-        will: None,
-    };
     let unreachable = |error| ExchangeError::Broker(broker.clone(), error);
-    let mut session = Session::open(identity, options)
-        .await
-        .map_err(unreachable)?;
+    let mut session = connect(identity, broker, 1).await?;
     let answers = Topic::new(gateway.clone(), Subject::ConfigState).to_string();
     session
         .subscribe(std::slice::from_ref(&answers))
@@ -67,6 +53,29 @@ pub(super) async fn push(
     }
     session.close().await;
     Ok(said)
+}
+
+/// Connects as the operator, under a client id of its own.
+pub(super) async fn connect(
+    identity: &Identity,
+    broker: &BrokerAddress,
+    in_flight: u16,
+) -> Result<Session, ExchangeError> {
+    let mut suffix = [0; 6];
+    rand::fill(&mut suffix).map_err(|_| ExchangeError::Randomness)?;
+    let options = Options {
+        version: Version::default(),
+        host: broker.host().to_owned(),
+        port: broker.port(),
+        client_id: format!("operator-{}", hex(&suffix)),
+        keep_alive: KEEP_ALIVE,
+        clean: true,
+        in_flight,
+        will: None,
+    };
+    Session::open(identity, options)
+        .await
+        .map_err(|error| ExchangeError::Broker(broker.clone(), error))
 }
 
 /// Waits for the last word about these bytes. One that the broker kept counts: it is about the same bytes.
