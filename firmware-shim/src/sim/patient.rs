@@ -89,13 +89,11 @@ impl Physiology {
     fn beating(&mut self, time: Duration) -> f64 {
         let seconds = time.as_secs_f64();
         let nominal = self.rhythm.nominal();
-        let [before, now, after] = self.rhythm.around(seconds);
-        let [earlier, ..] = self.rhythm.around(before.begin);
-        let pairs = [(earlier, before), (before, now), (now, after)];
-        let waves = pairs.into_iter().map(|(filling, beat)| {
+        let beats = self.rhythm.around(seconds);
+        let waves = beats.into_iter().map(|beat| {
             let phase = (seconds - beat.r_wave()) / beat.natural - PULSE_DELAY;
             let wave = bell(phase - 0.2, 0.08) + 0.45 * bell(phase - 0.5, 0.1);
-            wave * strength(filling, beat, nominal)
+            wave * strength(beat, nominal)
         });
         waves.sum()
     }
@@ -130,8 +128,8 @@ impl Patient {
 }
 
 /// A heart that had less time to fill gives less; a premature beat finds it half empty.
-fn strength(filling: Beat, beat: Beat, nominal: f64) -> f64 {
-    let filled = ((filling.end - filling.begin) / nominal).clamp(0.3, 1.15);
+fn strength(beat: Beat, nominal: f64) -> f64 {
+    let filled = (beat.filling / nominal).clamp(0.3, 1.15);
     if beat.kind == Kind::Premature {
         0.6 * filled
     } else if (filled - 1.0).abs() < 0.15 {

@@ -34,6 +34,8 @@ pub(super) struct Beat {
     pub(super) end: f64,
     /// How long its waves take. The heart rests for what is left.
     pub(super) natural: f64,
+    /// How long the heart could fill: the length of the beat before.
+    pub(super) filling: f64,
     pub(super) kind: Kind,
 }
 
@@ -135,6 +137,7 @@ impl Rhythm {
             begin,
             end,
             natural: (end - begin).min(self.nominal()),
+            filling: begin - self.begin(self.neighbour(number, -1)),
             kind: self.kind(number),
         }
     }
