@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 use wardlink_firmware_shim::device::Device;
 use wardlink_firmware_shim::linux;
-use wardlink_firmware_shim::reading::Body;
+use wardlink_firmware_shim::reading::{Absence, Body};
 
 use super::{nothing, read};
 
@@ -52,7 +52,7 @@ pub(super) fn run(path: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The drivers that understand what comes on a line, with a number that one of them read.
+/// The first driver that understands what comes on a line, with something that it read.
 fn listen(path: &Path) -> Result<Vec<(String, String)>, wardlink_firmware_shim::device::Fault> {
     let mut found = Vec::new();
     for (driver, make) in LINES {
@@ -63,18 +63,30 @@ fn listen(path: &Path) -> Result<Vec<(String, String)>, wardlink_firmware_shim::
         let Ok(readings) = read::once(device.as_mut(), PATIENCE) else {
             continue;
         };
-        let number = readings.iter().find_map(|reading| {
+        // What a device says of a sensor that is off is understood too.
+        let understood = readings.iter().find_map(|reading| {
             let stream = streams.get(reading.stream)?;
-            matches!(reading.body, Body::Numeric { .. })
+            is_said(&reading.body)
                 .then(|| format!("{} {}", stream.name, super::text::words(stream, reading)))
         });
-        // Formats without a checksum understand much; only a number counts.
-        if let Some(number) = number {
-            found.push((driver.to_owned(), number));
+        if let Some(words) = understood {
+            found.push((driver.to_owned(), words));
             break;
         }
     }
     Ok(found)
+}
+
+/// Whether it takes a whole frame to say this.
+const fn is_said(body: &Body) -> bool {
+    match body {
+        Body::Numeric { .. } => true,
+        Body::Absent { reason, .. } => matches!(
+            reason,
+            Absence::NotAvailable | Absence::SensorOff | Absence::BadSignal
+        ),
+        Body::Samples { .. } | Body::Alarm { .. } => false,
+    }
 }
 
 /// What is usually found at an address; the datasheets of the drivers here.
@@ -97,5 +109,5 @@ const LINES: [(&str, Make); 6] = [
     ("cms50d", linux::cms50d),
     ("nonin 8", |path| linux::nonin(path, 8)),
 ];
-/// Longer than the pause of a device that speaks once a second.
-const PATIENCE: Duration = Duration::from_secs(4);
+/// Much longer than the pause of a device that speaks once a second; a silent line gives up before.
+const PATIENCE: Duration = Duration::from_secs(10);

@@ -139,20 +139,24 @@ pub(super) struct Why {
 impl Why {
     /// Saturation as sent, or its absence; `None` was lost on the line.
     pub(super) fn spo2(self, raw: Option<u16>, quality: Quality) -> Reading {
-        self.reading(SPO2, raw, NO_SPO2, HIGHEST_SPO2, quality)
+        self.reading(SPO2, raw, (NO_SPO2, HIGHEST_SPO2), quality)
     }
 
     /// Pulse rate as sent, or its absence.
     pub(super) fn pulse_rate(self, raw: Option<u16>, quality: Quality) -> Reading {
-        self.reading(PULSE_RATE, raw, NO_HEART_RATE, HIGHEST_HEART_RATE, quality)
+        self.reading(
+            PULSE_RATE,
+            raw,
+            (NO_HEART_RATE, HIGHEST_HEART_RATE),
+            quality,
+        )
     }
 
     fn reading(
         self,
         stream: usize,
         raw: Option<u16>,
-        none: u16,
-        highest: u16,
+        (none, highest): (u16, u16),
         quality: Quality,
     ) -> Reading {
         let Some(raw) = raw else {
