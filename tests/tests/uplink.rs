@@ -24,7 +24,7 @@ fn a_receipt_that_is_forged_repeated_or_for_something_else_deletes_nothing() {
     let mut ward = Ward::open();
     let mut gateway = ward.gateway("gw-1", &profile::four_devices(4));
     gateway.until("something is delivered", |report| report.receipts > 0);
-    let mut monitor = Client::of_party(&ward.fleet.join("monitor"), ward.broker.port());
+    let monitor = Client::of_party(&ward.fleet.join("monitor"), ward.broker.port());
     let receipts = topic(&gateway.id(), Subject::Receipt);
     ward.monitor.stop();
     let genuine = {
