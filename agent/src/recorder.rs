@@ -147,11 +147,16 @@ impl Work {
         }
     }
 
-    /// A gap as a record of the lane that misses something.
+    /// A gap as a record of the lane that misses something, or of the events.
     fn stated(&self, gap: Gap) -> Placed {
         let at = clock::now();
+        // Waves make room first: what is said of them must not go with them.
+        let lane = match gap.lane {
+            Lane::Wave => Lane::Event,
+            lane => lane,
+        };
         Placed {
-            lane: gap.lane,
+            lane,
             stream: self.recorder.events.clone(),
             record: Record {
                 stream: self.recorder.events.number,
