@@ -5,18 +5,22 @@
 //! which; that what is refused changes neither profile nor floor; and that the same parcel twice is no news.
 //! Refuses to know the time or the gateway's health: both are handed in.
 
+mod said;
+mod start;
+
 use serde_bytes::ByteBuf;
 use wardlink_wire::bundle::{Bundle, BundleError, Manifest, Parcel, Version};
 use wardlink_wire::id::{DeviceId, GatewayId};
 use wardlink_wire::profile::Profile;
 use wardlink_wire::root::Trust;
-use wardlink_wire::state::{BundleOutcome, ConfigState, Held, Outcome, Reason};
+use wardlink_wire::state::{BundleOutcome, Outcome, Reason};
 
 use super::disk::Disk;
-use super::machine::{Event, Phase, Slot, Verdict};
+use super::machine::{Event, Phase, Slot};
 use super::record::{self, Record, sha256};
 use super::{UpdateError, reason};
 use crate::audit::AuditLog;
+use said::{line, outcome, word};
 
 /// The keeper of one gateway's profile.
 #[derive(Debug)]
@@ -55,79 +59,6 @@ pub struct Changed {
 }
 
 impl Keeper {
-    /// Reads what was kept, counts this start, and settles which profile is in force.
-    ///
-    /// The faults are for people: whatever cannot be read, a profile is in force.
-    #[must_use]
-    pub fn open(
-        mut disk: Box<dyn Disk>,
-        gateway: GatewayId,
-        pinned: &Trust,
-        utc_ns: i64,
-    ) -> (Self, Vec<String>) {
-        let mut faults = Vec::new();
-        let audit = AuditLog::open(disk.as_mut(), gateway.as_str(), utc_ns);
-        let audit = audit.map_err(|error| faults.push(error.to_string())).ok();
-        let record = match Record::read(disk.as_ref()) {
-            Ok(record) => record.unwrap_or_default(),
-            Err(error) => {
-                faults.push(format!("{error}: going on with the profile of enrolment"));
-                Record {
-                    floor: highest(disk.as_ref(), pinned),
-                    ..Record::default()
-                }
-            }
-        };
-        let roots = record.roots.iter().map(|root| root.as_slice());
-        let trust = pinned.follow_all(roots).unwrap_or_else(|error| {
-            faults.push(format!("{error}: going on with the operators of enrolment"));
-            pinned.clone()
-        });
-        let mut keeper = Self {
-            gateway,
-            disk,
-            said: record.last.clone(),
-            record,
-            trust,
-            audit,
-            profile: None,
-            stale: false,
-        };
-        keeper.start(utc_ns, &mut faults);
-        (keeper, faults)
-    }
-
-    fn start(&mut self, utc_ns: i64, faults: &mut Vec<String>) {
-        if let Err(error) = self.decide(Event::Start, utc_ns, "the agent started too often") {
-            // A start that cannot be counted must not try: the last good profile holds until it can.
-            faults.push(error.to_string());
-            let good = self.record.phase.good().cloned();
-            self.record.phase = Phase::Settled { good };
-        }
-        if let Err(error) = self.load() {
-            faults.push(error.to_string());
-            if let Err(error) = self.decide(
-                Event::Failed(Reason::Unreadable),
-                utc_ns,
-                &error.to_string(),
-            ) {
-                faults.push(error.to_string());
-            }
-            if self.load().is_err() {
-                faults.push("going on with the profile of enrolment".to_owned());
-                self.profile = None;
-            }
-        }
-        let text = format!(
-            "profile {} in force, {}",
-            self.number(),
-            self.record.phase.as_str()
-        );
-        if let Err(error) = self.note(utc_ns, "started", &text) {
-            faults.push(error.to_string());
-        }
-    }
-
     /// Looks at a parcel. What it brings is durable when this returns, or nothing of it counts.
     pub fn take(&mut self, parcel: &[u8], utc_ns: i64) -> Taken {
         let digest = sha256(parcel);
@@ -357,12 +288,6 @@ impl Keeper {
             .map_err(UpdateError::Profile)
     }
 
-    /// Reads the profile of the bundle in force.
-    fn load(&mut self) -> Result<(), UpdateError> {
-        self.profile = self.read(self.record.phase.in_force())?;
-        Ok(())
-    }
-
     fn note(&mut self, utc_ns: i64, action: &str, detail: &str) -> Result<(), UpdateError> {
         if self.audit.is_none() {
             let log = AuditLog::open(self.disk.as_mut(), self.gateway.as_str(), utc_ns)?;
@@ -372,31 +297,6 @@ impl Keeper {
             Some(log) => Ok(log.append(self.disk.as_mut(), utc_ns, action, detail)?),
             None => Ok(()),
         }
-    }
-
-    /// What was said of this parcel, if it is known.
-    fn known(&self, digest: &[u8]) -> Option<BundleOutcome> {
-        let of = |slot: Option<&Slot>, outcome| {
-            let slot = slot.filter(|slot| slot.parcel == digest)?;
-            let verdict = Verdict {
-                slot: slot.clone(),
-                outcome,
-                code: None,
-            };
-            Some(self::outcome(&verdict, ""))
-        };
-        let pending = match self.record.phase {
-            Phase::OnTrial { .. } => Outcome::OnTrial,
-            _ => Outcome::Staged,
-        };
-        // One that was refused is looked at again: the clock may be right by now, or the disk have room.
-        let held = |outcome: &&BundleOutcome| {
-            outcome.digest == digest && outcome.outcome != Outcome::Refused
-        };
-        let said = [&self.said, &self.record.last].into_iter().flatten();
-        of(self.record.phase.pending(), pending)
-            .or_else(|| of(self.record.phase.good(), Outcome::Confirmed))
-            .or_else(|| said.clone().find(held).cloned())
     }
 
     /// Now, in UTC seconds: never before a time that enough operators have signed.
@@ -432,78 +332,6 @@ impl Keeper {
     #[must_use]
     pub fn audit_head(&self) -> Option<&wardlink_wire::audit::Head> {
         self.audit.as_ref().map(AuditLog::head)
-    }
-
-    /// What the gateway says of all this.
-    #[must_use]
-    pub fn config_state(&self, utc_ns: i64) -> ConfigState {
-        ConfigState {
-            schema: wardlink_wire::SCHEMA,
-            gateway: self.gateway.clone(),
-            utc_ns,
-            profile: self.number(),
-            bundle: self.said.clone(),
-            held: Some(Held {
-                good: self
-                    .record
-                    .phase
-                    .good()
-                    .map_or_else(Version::default, |slot| slot.version),
-                floor: self.record.floor,
-                root: self.trust.version(),
-                stale: self.stale,
-                audit: self.audit_head().cloned(),
-            }),
-        }
-    }
-}
-
-/// The highest version among the bundles that lie there, for when the record of them is lost: nothing older
-/// may come back.
-fn highest(disk: &dyn Disk, trust: &Trust) -> Version {
-    let names = disk.names().unwrap_or_default();
-    let read = |name: &String| disk.read(name).ok().flatten();
-    let versions = names
-        .iter()
-        .filter(|name| name.ends_with(".bundle"))
-        .filter_map(read)
-        .filter_map(|bytes| Some(Bundle::verify(&bytes, trust).ok()?.manifest().version));
-    versions.max().unwrap_or_default()
-}
-
-fn outcome(verdict: &Verdict, why: &str) -> BundleOutcome {
-    let wrong = verdict.outcome == Outcome::RolledBack;
-    BundleOutcome {
-        digest: verdict.slot.parcel.to_vec(),
-        version: Some(verdict.slot.version.number),
-        outcome: verdict.outcome,
-        reason: if wrong { why.to_owned() } else { String::new() },
-        code: verdict.code,
-        rollout: verdict.slot.rollout.clone(),
-    }
-}
-
-fn line(verdict: &Verdict, why: &str) -> String {
-    let Version { root, number } = verdict.slot.version;
-    let text = format!(
-        "profile version {number} of root {root} {}",
-        word(verdict.outcome)
-    );
-    if why.is_empty() {
-        text
-    } else {
-        format!("{text}: {why}")
-    }
-}
-
-const fn word(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Applied => "applied",
-        Outcome::Refused => "refused",
-        Outcome::Staged => "staged",
-        Outcome::OnTrial => "on-trial",
-        Outcome::Confirmed => "confirmed",
-        Outcome::RolledBack => "rolled-back",
     }
 }
 

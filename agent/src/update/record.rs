@@ -40,7 +40,8 @@ impl Record {
     pub fn read(disk: &dyn Disk) -> Result<Option<Self>, UpdateError> {
         let mut lost = false;
         for name in [NAME, COPY] {
-            match disk.read(name).map_err(UpdateError::Read)?.map(unframe) {
+            let bytes = disk.read(name).map_err(UpdateError::Read)?;
+            match bytes.map(|bytes| unframe(&bytes)) {
                 Some(Some(record)) => return Ok(Some(record)),
                 Some(None) => lost = true,
                 None => {}
@@ -75,17 +76,21 @@ impl Record {
             .flatten()
             .map(|slot| file(&slot.bundle))
             .collect();
-        for name in disk.names().unwrap_or_default() {
-            if name.contains(SUFFIX) && !named.contains(&name) {
-                if let Err(error) = disk.remove(&name) {
-                    tracing::debug!(%error, "{name}");
-                }
+        let obsolete = |name: &String| name.contains(SUFFIX) && !named.contains(name);
+        for name in disk
+            .names()
+            .unwrap_or_default()
+            .iter()
+            .filter(|name| obsolete(name))
+        {
+            if let Err(error) = disk.remove(name) {
+                tracing::debug!(%error, "{name}");
             }
         }
     }
 }
 
-fn unframe(bytes: Vec<u8>) -> Option<Record> {
+fn unframe(bytes: &[u8]) -> Option<Record> {
     let (digest, content) = bytes.split_at_checked(32)?;
     if sha256(content) != digest {
         return None;

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod disk;
+mod endurance;
 mod power;
 
 use wardlink_wire::bundle::{self, Manifest, Parcel, Trial, Version};
