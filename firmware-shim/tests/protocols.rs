@@ -1,7 +1,6 @@
 //! The decoders of serial and network protocols: what makers' bytes become, and what never becomes a value.
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     clippy::panic,
     reason = "a test stops at the first surprise"
 )]

@@ -15,7 +15,7 @@ use wardlink_wire::profile::{DeviceSettings, Profile};
 use wardlink_wire::record::{Absence, Quality};
 
 /// Device id, what its table says, and the streams whose numbers the patient decides.
-const DEVICES: [(&str, &str, &[(&str, Expected)]); 8] = [
+const DEVICES: [(&str, &str, Streams); 8] = [
     ("nonin-2", "driver = \"nonin\"", OXIMETER),
     ("nonin-7", "driver = \"nonin\"\nformat = 7", OXIMETER),
     ("nonin-8", "driver = \"nonin\"\nformat = 8", OXIMETER),
@@ -52,7 +52,8 @@ const DEVICES: [(&str, &str, &[(&str, Expected)]); 8] = [
         ],
     ),
 ];
-const OXIMETER: &[(&str, Expected)] = &[("spo2", Expected::Spo2), ("pulse-rate", Expected::Rate)];
+type Streams = &'static [(&'static str, Expected)];
+const OXIMETER: Streams = &[("spo2", Expected::Spo2), ("pulse-rate", Expected::Rate)];
 
 #[derive(Debug, Clone, Copy)]
 enum Expected {

@@ -42,7 +42,7 @@ fn a_line_that_fell_silent_counts_as_found_when_a_whole_frame_was_heard_and_not_
 fn bytes_of_another_rate_are_named_with_the_settings_to_check() {
     let line = Line::default();
     line.say(&[0x55; 4000]);
-    let mut device = Listener::new(Ready::new("line", line.clone()), Masimo::default());
+    let mut device = Listener::new(Ready::new("line", line), Masimo::default());
     device.start().unwrap();
     let mut readings = Vec::new();
     let fault = (0..100)
