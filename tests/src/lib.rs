@@ -12,6 +12,7 @@
 //! | [`ward`] | all of them, set up |
 //! | [`client`] | one MQTT client that does what a test tells it |
 //! | [`impostor`] | something on the port of the broker that is none |
+//! | [`light`] | many gateways without devices |
 //! | [`forgery`] | bundles that no gateway may take |
 //! | [`series`] | what the archive holds, sample by sample |
 //! | [`profile`], [`recording`], [`oximeter`] | what gateways measure |
@@ -24,6 +25,7 @@ pub mod folder;
 pub mod forgery;
 pub mod gateway;
 pub mod impostor;
+pub mod light;
 pub mod monitor;
 pub mod oximeter;
 pub mod port;
