@@ -16,9 +16,10 @@ test: ## run every test: unit, property, end to end with real brokers, and on em
 	cargo test --workspace --all-features --doc
 	scripts/cross.sh test
 
-test-fleet: ## roll out to 50 real agents; some minutes
+test-fleet: ## roll out to 50 real agents and to 300 light gateways; some minutes
 	cargo build --workspace --all-features --bins
-	WARDLINK_FLEET=50 cargo test -p wardlink-tests --all-features --test rollout -- --test-threads 1
+	ulimit -n 16384 && WARDLINK_FLEET=50 WARDLINK_LIGHT_FLEET=300 \
+	    cargo test -p wardlink-tests --all-features --test rollout -- --nocapture --test-threads 1
 
 cross-test: ## run the tests of wire and store built for aarch64, under qemu-user
 	scripts/cross.sh test

@@ -15,6 +15,7 @@
 //! | [`stranger`] | somebody without a certificate |
 //! | [`impostor`] | something on the port of the broker that is none |
 //! | [`loss`] | MQTT clients under the publisher's ledger |
+//! | [`light`] | many gateways without devices |
 //! | [`forgery`] | bundles that no gateway may take |
 //! | [`operators`] | who signs, and what gateways answer |
 //! | [`series`] | what the archive holds, sample by sample |
@@ -28,6 +29,7 @@ pub mod folder;
 pub mod forgery;
 pub mod gateway;
 pub mod impostor;
+pub mod light;
 pub mod loss;
 pub mod monitor;
 pub mod operators;

@@ -2,14 +2,19 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use wardlink::rollout::plan::{RolloutState, Step, StepState};
 use wardlink_agent::status::Report;
+use wardlink_tests::fleet;
 use wardlink_tests::gateway::Gateway;
+use wardlink_tests::light::Light;
 use wardlink_tests::profile;
 use wardlink_tests::program::{Program, Said, ours};
 use wardlink_tests::wait;
 use wardlink_tests::ward::Ward;
+use wardlink_wire::id::GatewayId;
+use wardlink_wire::root::Trust;
 
 #[test]
 fn a_bad_profile_stops_at_its_canaries_and_everybody_measures_as_before_and_nothing_is_lost() {
@@ -139,6 +144,63 @@ fn a_gateway_that_was_away_never_runs_a_profile_whose_rollout_was_stopped_meanwh
     house.end();
 }
 
+#[test]
+fn a_fleet_of_light_gateways_converges_with_three_messages_a_gateway() {
+    let ward = Ward::open();
+    let count = light_gateways();
+    let names: Vec<GatewayId> = (0..count)
+        .map(|number| format!("light-{number:05}").parse().expect("a name"))
+        .collect();
+    let mut roster = ward.fleet.roster();
+    for name in &names {
+        let groups = ["everybody".to_owned()];
+        roster
+            .enrol(name, &profile::thermometer(), &groups, fleet::now())
+            .expect("enrolled");
+    }
+    let operator =
+        wardlink_link::file::read_verifying_key(&ward.fleet.join("operator/operator.pub"));
+    let trust = Trust::pinned(vec![operator.expect("a key")], 1, 1).expect("an operator");
+    let (folder, ca) = (ward.folder.path(), ward.fleet.join("ca.pem"));
+    let port = ward.broker.port();
+    let light = Light::connect(&ward.fleet.authority(), &trust, folder, &ca, &names, port);
+    let (messages, bytes) = light.seen();
+    let path = ward.folder.join("good.toml");
+    fs::write(&path, two_thermometers()).expect("the profile is written");
+    let (path, address) = (
+        path.to_str().expect("a plain path"),
+        format!("localhost:{port}"),
+    );
+    let begun = Instant::now();
+    let said = ward.fleet.does(&[
+        "profile",
+        "push",
+        "--broker",
+        &address,
+        "--group",
+        "everybody",
+        "--canary",
+        "5%",
+        "--wait",
+        "10m",
+        path,
+    ]);
+    let took = begun.elapsed();
+    assert!(said.contains("rollout 1: done"), "{said}");
+    let steps = roster.steps(1).expect("steps");
+    assert_eq!(steps.len(), count);
+    assert!(steps.iter().all(|step| step.state == StepState::Confirmed));
+    let (messages, bytes) = (light.seen().0 - messages, light.seen().1 - bytes);
+    // One bundle, one answer, one state: nothing grows with the size of the fleet.
+    assert_eq!(messages, 3 * count as u64, "more messages than needed");
+    println!(
+        "{count} gateways converged in {:.1} s: {messages} messages, {} bytes a gateway",
+        took.as_secs_f64(),
+        bytes / count as u64
+    );
+    light.end();
+}
+
 /// A ward with some gateways in one group.
 struct House {
     ward: Ward,
@@ -245,6 +307,12 @@ fn reading(report: &Report) -> usize {
 fn gateways() -> usize {
     let asked = std::env::var("WARDLINK_FLEET").ok();
     asked.and_then(|count| count.parse().ok()).unwrap_or(8)
+}
+
+/// A hundred, or as many as `WARDLINK_LIGHT_FLEET` says (`make test-fleet`).
+fn light_gateways() -> usize {
+    let asked = std::env::var("WARDLINK_LIGHT_FLEET").ok();
+    asked.and_then(|count| count.parse().ok()).unwrap_or(100)
 }
 
 /// Longer than anything takes on a busy machine; what ends a wave is a gateway's last word.

@@ -64,6 +64,20 @@ pub(crate) fn note(
 }
 
 impl Roster {
+    /// Notes a gateway with the profile it begins with and its groups.
+    ///
+    /// # Errors
+    /// When it is enrolled already, or the database refuses.
+    pub fn enrol(
+        &mut self,
+        gateway: &GatewayId,
+        profile: &str,
+        groups: &[String],
+        now: i64,
+    ) -> Result<(), RosterError> {
+        self.together(|transaction| note(transaction, gateway, profile, groups, now))
+    }
+
     /// Every gateway, in order of names.
     ///
     /// # Errors
