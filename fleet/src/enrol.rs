@@ -109,133 +109,149 @@ pub fn run(arguments: &OneArguments, out: &mut dyn Write) -> Result<(), EnrolErr
     };
     let mut roster = Roster::open(&fleet.roster())?;
     gateways::admit(&roster.connection, gateway)?;
+    let enrolment = Enrolment {
+        out: arguments.out.as_deref(),
+        fleet: &fleet,
+        keyring: &keyring,
+        member: &member,
+    };
     match &arguments.csr {
-        Some(csr) => answer_request(arguments, &fleet, &keyring, &mut roster, &member, csr, out),
-        None => make_everything(arguments, &fleet, &keyring, &mut roster, &member, out),
+        Some(csr) => enrolment.answer_request(&mut roster, csr, out),
+        None => enrolment.make_everything(&mut roster, out),
     }
 }
 
-fn answer_request(
-    arguments: &OneArguments,
-    fleet: &FleetDirectory,
-    keyring: &Keyring,
-    roster: &mut Roster,
-    member: &Member<'_>,
-    csr: &Path,
-    out: &mut dyn Write,
-) -> Result<(), EnrolError> {
-    let request = request_file::read(csr)?;
-    let registrar = Registrar::open(fleet, keyring)?;
-    let target = arguments
-        .out
-        .clone()
-        .unwrap_or_else(|| PathBuf::from(format!("{}.grant", member.gateway)));
-    let certified = roster.together(|transaction| {
-        let (answer, certified) = registrar.admit(transaction, member, &request, None)?;
-        file::write(&target, &answer)?;
-        Ok::<_, EnrolError>(certified)
-    })?;
-    audit::note(
-        fleet,
-        "enrol",
-        &format!(
-            "{} on its own key, certificate {}",
-            member.gateway, certified.serial
-        ),
-    )?;
-    say(member, &certified, out)?;
-    writeln!(
-        out,
-        "request {}: the gateway must have shown the same",
-        request.fingerprint()
-    )?;
-    writeln!(
-        out,
-        "fleet CA {}: the gateway will show the same",
-        pki::fingerprint(registrar.authority().certificate())?
-    )?;
-    writeln!(
-        out,
-        "next, on the gateway, with {} (nobody else can open it):",
-        target.display()
-    )?;
-    writeln!(
-        out,
-        "  wardlink-agent enrol accept --dir DIR {}",
-        target.display()
-    )?;
-    Ok(())
+/// One gateway on its way into the fleet.
+struct Enrolment<'a> {
+    out: Option<&'a Path>,
+    fleet: &'a FleetDirectory,
+    keyring: &'a Keyring,
+    member: &'a Member<'a>,
 }
 
-fn make_everything(
-    arguments: &OneArguments,
-    fleet: &FleetDirectory,
-    keyring: &Keyring,
-    roster: &mut Roster,
-    member: &Member<'_>,
-    out: &mut dyn Write,
-) -> Result<(), EnrolError> {
-    let gateway = member.gateway;
-    let registrar = Registrar::open(fleet, keyring)?;
-    let authority = registrar.authority();
-    let validity = Validity::days_from(clock::now_seconds(), member.days)?;
-    let issued = authority.issue(&Subject::Client(gateway.to_string()), validity)?;
-    let target = arguments
-        .out
-        .clone()
-        .unwrap_or_else(|| fleet.gateway(gateway));
-    let staging = Staging::begin(&target)?;
-    let public = |name: &str, bytes: &[u8]| file::write(&staging.path().join(name), bytes);
-    let secret = |name: &str, bytes: &[u8]| file::write_private(&staging.path().join(name), bytes);
-    public("ca.pem", authority.certificate().as_bytes())?;
-    public("gateway.pem", issued.certificate.as_bytes())?;
-    secret("gateway.key", issued.key.as_bytes())?;
-    public("operator.pub", registrar.operator().as_bytes())?;
-    public("receipt.pub", registrar.receipt().as_bytes())?;
-    let payload = registrar.payload_key(gateway)?;
-    secret("payload.key", file::key_text(payload.expose()).as_bytes())?;
-    secret(
-        "store.key",
-        file::key_text(&*pki::symmetric_key()?).as_bytes(),
-    )?;
-    public("profile.toml", member.profile.as_bytes())?;
-    public(
-        "agent.toml",
-        agent_configuration(gateway, member.broker).as_bytes(),
-    )?;
-    let certified = issued.without_key();
-    roster.together(|transaction| {
-        let now = clock::now_seconds();
-        gateways::note(transaction, gateway, member.profile, member.groups, now)?;
-        certificates::note(transaction, gateway.as_str(), &certified, now)?;
-        staging.commit()?;
-        Ok::<_, EnrolError>(())
-    })?;
-    audit::note(
-        fleet,
-        "enrol",
-        &format!(
-            "{gateway} on a key made here, certificate {}",
-            certified.serial
-        ),
-    )?;
-    say(member, &certified, out)?;
-    writeln!(
-        out,
-        "everything it needs is in {}. Its private keys were made here: for simulation and trials only.",
-        target.display()
-    )?;
-    writeln!(
-        out,
-        "A real gateway makes them itself: `wardlink-agent enrol request`, then `wardlink enrol --csr`."
-    )?;
-    writeln!(out, "next:")?;
-    writeln!(
-        out,
-        "  wardlink-agent run --config {}",
-        target.join("agent.toml").display()
-    )?;
-    Ok(())
+impl Enrolment<'_> {
+    fn answer_request(
+        &self,
+        roster: &mut Roster,
+        csr: &Path,
+        out: &mut dyn Write,
+    ) -> Result<(), EnrolError> {
+        let Self {
+            fleet,
+            keyring,
+            member,
+            ..
+        } = *self;
+        let request = request_file::read(csr)?;
+        let registrar = Registrar::open(fleet, keyring)?;
+        let grant = || PathBuf::from(format!("{}.grant", member.gateway));
+        let target = self.out.map_or_else(grant, Path::to_owned);
+        let certified = roster.together(|transaction| {
+            let (answer, certified) = registrar.admit(transaction, member, &request, None)?;
+            file::write(&target, &answer)?;
+            Ok::<_, EnrolError>(certified)
+        })?;
+        audit::note(
+            fleet,
+            "enrol",
+            &format!(
+                "{} on its own key, certificate {}",
+                member.gateway, certified.serial
+            ),
+        )?;
+        say(member, &certified, out)?;
+        writeln!(
+            out,
+            "request {}: the gateway must have shown the same",
+            request.fingerprint()
+        )?;
+        writeln!(
+            out,
+            "fleet CA {}: the gateway will show the same",
+            pki::fingerprint(registrar.authority().certificate())?
+        )?;
+        writeln!(
+            out,
+            "next, on the gateway, with {} (nobody else can open it):",
+            target.display()
+        )?;
+        writeln!(
+            out,
+            "  wardlink-agent enrol accept --dir DIR {}",
+            target.display()
+        )?;
+        Ok(())
+    }
+
+    fn make_everything(&self, roster: &mut Roster, out: &mut dyn Write) -> Result<(), EnrolError> {
+        let Self {
+            fleet,
+            keyring,
+            member,
+            ..
+        } = *self;
+        let gateway = member.gateway;
+        let registrar = Registrar::open(fleet, keyring)?;
+        let authority = registrar.authority();
+        let validity = Validity::days_from(clock::now_seconds(), member.days)?;
+        let issued = authority.issue(&Subject::Client(gateway.to_string()), validity)?;
+        let target = self
+            .out
+            .map_or_else(|| fleet.gateway(gateway), Path::to_owned);
+        let staging = Staging::begin(&target)?;
+        let public = |name: &str, bytes: &[u8]| file::write(&staging.path().join(name), bytes);
+        let secret =
+            |name: &str, bytes: &[u8]| file::write_private(&staging.path().join(name), bytes);
+        public("ca.pem", authority.certificate().as_bytes())?;
+        public("gateway.pem", issued.certificate.as_bytes())?;
+        secret("gateway.key", issued.key.as_bytes())?;
+        public("operator.pub", registrar.operator().as_bytes())?;
+        public("receipt.pub", registrar.receipt().as_bytes())?;
+        let payload = registrar.payload_key(gateway)?;
+        secret("payload.key", file::key_text(payload.expose()).as_bytes())?;
+        secret(
+            "store.key",
+            file::key_text(&*pki::symmetric_key()?).as_bytes(),
+        )?;
+        public("profile.toml", member.profile.as_bytes())?;
+        public(
+            "agent.toml",
+            agent_configuration(gateway, member.broker).as_bytes(),
+        )?;
+        let certified = issued.without_key();
+        roster.together(|transaction| {
+            let now = clock::now_seconds();
+            gateways::note(transaction, gateway, member.profile, member.groups, now)?;
+            certificates::note(transaction, gateway.as_str(), &certified, now)?;
+            staging.commit()?;
+            Ok::<_, EnrolError>(())
+        })?;
+        audit::note(
+            fleet,
+            "enrol",
+            &format!(
+                "{gateway} on a key made here, certificate {}",
+                certified.serial
+            ),
+        )?;
+        say(member, &certified, out)?;
+        writeln!(
+            out,
+            "everything it needs is in {}. Its private keys were made here: for simulation and trials only.",
+            target.display()
+        )?;
+        writeln!(
+            out,
+            "A real gateway makes them itself: `wardlink-agent enrol request`, then `wardlink enrol --csr`."
+        )?;
+        writeln!(out, "next:")?;
+        writeln!(
+            out,
+            "  wardlink-agent run --config {}",
+            target.join("agent.toml").display()
+        )?;
+        Ok(())
+    }
 }
 
 fn say(member: &Member<'_>, certified: &Certified, out: &mut dyn Write) -> io::Result<()> {

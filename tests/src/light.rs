@@ -56,10 +56,9 @@ impl Light {
     #[track_caller]
     #[must_use]
     pub fn connect(
-        authority: &Authority,
+        (authority, ca): (&Authority, &Path),
         trust: &Trust,
         folder: &Path,
-        ca: &Path,
         names: &[GatewayId],
         port: u16,
     ) -> Self {

@@ -163,7 +163,7 @@ fn a_fleet_of_light_gateways_converges_with_three_messages_a_gateway() {
     let trust = Trust::pinned(vec![operator.expect("a key")], 1, 1).expect("an operator");
     let (folder, ca) = (ward.folder.path(), ward.fleet.join("ca.pem"));
     let port = ward.broker.port();
-    let light = Light::connect(&ward.fleet.authority(), &trust, folder, &ca, &names, port);
+    let light = Light::connect((&ward.fleet.authority(), &ca), &trust, folder, &names, port);
     let (messages, bytes) = light.seen();
     let path = ward.folder.join("good.toml");
     fs::write(&path, two_thermometers()).expect("the profile is written");

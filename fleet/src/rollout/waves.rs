@@ -232,7 +232,7 @@ impl Beginning<'_> {
             "rollout {}: {}, {count} gateways, the first wave has {first}; nothing changes on {unchanged}",
             rollout.id, rollout.source
         )?;
-        self.conduct_with(keyring, signing, roster, rollout, out)
+        self.conduct_with((&keyring, signing), roster, rollout, out)
             .await
     }
 
@@ -249,14 +249,13 @@ impl Beginning<'_> {
         };
         let valid = u64::try_from(rollout.valid).unwrap_or(0);
         let signing = Signing::open(&self.fleet, &keyring, valid, trial)?;
-        self.conduct_with(keyring, signing, roster, rollout, out)
+        self.conduct_with((&keyring, signing), roster, rollout, out)
             .await
     }
 
     async fn conduct_with(
         &self,
-        keyring: Keyring,
-        signing: Signing,
+        (keyring, signing): (&Keyring, Signing),
         roster: Roster,
         rollout: Rollout,
         out: &mut dyn Write,
