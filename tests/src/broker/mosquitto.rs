@@ -22,10 +22,7 @@ impl Kind for Mosquitto {
             ("@DATA@", folder.join("data").display().to_string()),
             ("@USER@", user_of(folder)),
         ];
-        let mut text = template("mosquitto.conf", &words);
-        if identity.join("crl.pem").exists() {
-            text = text.replace("#crlfile", "crlfile");
-        }
+        let text = template("mosquitto.conf", &words);
         fs::write(&acl, template("mosquitto.acl", &[])).expect("the rights are written");
         fs::write(folder.join("mosquitto.conf"), text).expect("the configuration is written");
     }
