@@ -6,6 +6,7 @@
 //! at all, and that what was committed survives a power cut. One writer; readers disturb nobody.
 
 mod error;
+mod gaps;
 mod held;
 mod insert;
 mod notes;
@@ -18,6 +19,7 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use error::ArchiveError;
+pub use gaps::HeldGap;
 pub use insert::Inserted;
 pub use notes::{Note, Refusal};
 pub use records::{HeldRecord, Place, StreamKey};

@@ -10,6 +10,7 @@
 //! | [`pki`], [`keyring`], [`passphrase`] | certificates and keys |
 //! | [`init`], [`enrol`], [`claim`], [`certificate`] | `wardlink init`, `enrol`, `claim`, `revoke` and `renew` |
 //! | [`rollout`] | `wardlink profile` |
+//! | [`gateways`] | `wardlink gateways`: who is in the fleet, and how each does |
 //! | [`audit`] | what operators did, in a chain that shows what is missing |
 //! | [`roster`] | what the operator knows of the fleet |
 //! | [`archive`] | what arrived, each place once |
@@ -30,6 +31,7 @@ pub mod directory;
 pub mod enrol;
 pub mod exit;
 pub mod export;
+pub mod gateways;
 pub mod init;
 pub mod keyring;
 pub mod monitor;

@@ -11,7 +11,7 @@ use tracing::Level;
 #[cfg(feature = "demo")]
 use wardlink::demo;
 use wardlink::exit::{Exit, Verdict};
-use wardlink::{audit, certificate, claim, enrol, export, init, monitor, rollout, show};
+use wardlink::{audit, certificate, claim, enrol, export, gateways, init, monitor, rollout, show};
 
 /// Enrol gateways, push signed profiles to them, and keep what they measured
 #[derive(Debug, Parser)]
@@ -37,6 +37,9 @@ enum Mode {
     /// Check, sign and push the profile of a gateway
     #[command(subcommand)]
     Profile(rollout::Command),
+    /// Show who is in the fleet and how each does, and sort them into groups
+    #[command(subcommand)]
+    Gateways(gateways::Command),
     /// Check the log of what operators did, or a gateway's
     #[command(subcommand)]
     Audit(audit::Command),
@@ -86,6 +89,10 @@ async fn run(mode: Mode) -> Result<ExitCode, Failure> {
         Mode::Renew(arguments) => certificate::renew(&arguments, out)?,
         Mode::Profile(command) => {
             let answer = rollout::run(&command, out).await?;
+            return Ok(answer.map_or(ExitCode::SUCCESS, ExitCode::from));
+        }
+        Mode::Gateways(command) => {
+            let answer = gateways::run(&command, out).await?;
             return Ok(answer.map_or(ExitCode::SUCCESS, ExitCode::from));
         }
         Mode::Audit(command) => audit::run(&command, out)?,
@@ -186,6 +193,7 @@ const EXAMPLES: &str = "\
 Examples:
   wardlink init
   wardlink enrol gw-0001
+  wardlink gateways show gw-0001
   wardlink monitor --data monitor-data
   wardlink profile push --gateway gw-0001 icu.toml
   wardlink monitor export --data monitor-data --csv out

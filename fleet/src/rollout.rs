@@ -8,7 +8,7 @@ mod arguments;
 mod conduct;
 pub mod difference;
 mod error;
-mod exchange;
+pub(crate) mod exchange;
 pub mod plan;
 mod progress;
 mod signing;

@@ -198,6 +198,21 @@ fn holes_are_what_no_gap_record_explains() {
     );
     assert_eq!(lane.highest, Some(Sequence(41)));
     assert_eq!(summary.newest_ns, Some(41));
+    let said: Vec<_> = archive
+        .last_gaps(&gateway(), 9)
+        .unwrap()
+        .into_iter()
+        .map(|gap| (gap.about, gap.range.map(|range| range.first().0), gap.cause))
+        .collect();
+    assert_eq!(
+        said,
+        [
+            (Lane::Vital, Some(60), "store-full".to_owned()),
+            (Lane::Vital, Some(0), "retention".to_owned())
+        ],
+        "not the newest first"
+    );
+    assert_eq!(archive.last_gaps(&gateway(), 1).unwrap().len(), 1);
 }
 
 #[test]

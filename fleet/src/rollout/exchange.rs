@@ -61,9 +61,16 @@ pub(super) async fn connect(
     broker: &BrokerAddress,
     in_flight: u16,
 ) -> Result<Session, ExchangeError> {
+    Session::open(identity, options(broker, in_flight)?)
+        .await
+        .map_err(|error| ExchangeError::Broker(broker.clone(), error))
+}
+
+/// How the operator connects: under a client id of its own.
+pub(crate) fn options(broker: &BrokerAddress, in_flight: u16) -> Result<Options, ExchangeError> {
     let mut suffix = [0; 6];
     rand::fill(&mut suffix).map_err(|_| ExchangeError::Randomness)?;
-    let options = Options {
+    Ok(Options {
         version: Version::default(),
         host: broker.host().to_owned(),
         port: broker.port(),
@@ -72,10 +79,7 @@ pub(super) async fn connect(
         clean: true,
         in_flight,
         will: None,
-    };
-    Session::open(identity, options)
-        .await
-        .map_err(|error| ExchangeError::Broker(broker.clone(), error))
+    })
 }
 
 /// Waits for the last word about these bytes. One that the broker kept counts: it is about the same bytes.
