@@ -11,6 +11,7 @@
 //! | [`init`], [`enrol`], [`claim`], [`certificate`] | `wardlink init`, `enrol`, `claim`, `revoke` and `renew` |
 //! | [`rollout`] | `wardlink profile` |
 //! | [`gateways`] | `wardlink gateways`: who is in the fleet, and how each does |
+//! | [`watch`] | `wardlink watch`: the fleet as a live table |
 //! | [`audit`] | what operators did, in a chain that shows what is missing |
 //! | [`roster`] | what the operator knows of the fleet |
 //! | [`archive`] | what arrived, each place once |
@@ -41,3 +42,4 @@ pub mod rollout;
 pub mod roster;
 pub mod show;
 pub mod staging;
+pub mod watch;

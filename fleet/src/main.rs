@@ -11,7 +11,9 @@ use tracing::Level;
 #[cfg(feature = "demo")]
 use wardlink::demo;
 use wardlink::exit::{Exit, Verdict};
-use wardlink::{audit, certificate, claim, enrol, export, gateways, init, monitor, rollout, show};
+use wardlink::{
+    audit, certificate, claim, enrol, export, gateways, init, monitor, rollout, show, watch,
+};
 
 /// Enrol gateways, push signed profiles to them, and keep what they measured
 #[derive(Debug, Parser)]
@@ -40,6 +42,8 @@ enum Mode {
     /// Show who is in the fleet and how each does, and sort them into groups
     #[command(subcommand)]
     Gateways(gateways::Command),
+    /// Show the fleet as a live table, worst first
+    Watch(watch::Arguments),
     /// Check the log of what operators did, or a gateway's
     #[command(subcommand)]
     Audit(audit::Command),
@@ -74,7 +78,8 @@ fn main() -> ExitCode {
 }
 
 async fn run(mode: Mode) -> Result<ExitCode, Failure> {
-    let out = &mut io::stdout().lock();
+    // Not locked for good: the watch draws on it from another thread.
+    let out = &mut io::stdout();
     match mode {
         Mode::Init(arguments) => init::run(&arguments, out)?,
         Mode::Enrol(arguments) => match arguments.command {
@@ -95,6 +100,7 @@ async fn run(mode: Mode) -> Result<ExitCode, Failure> {
             let answer = gateways::run(&command, out).await?;
             return Ok(answer.map_or(ExitCode::SUCCESS, ExitCode::from));
         }
+        Mode::Watch(arguments) => watch::run(&arguments).await?,
         Mode::Audit(command) => audit::run(&command, out)?,
         Mode::Monitor(arguments) => match arguments.command {
             Some(monitor::Command::Export(arguments)) => export::run(&arguments, out)?,
@@ -134,6 +140,8 @@ fn log(mode: &Mode) {
     let level = match mode {
         Mode::Monitor(arguments) if arguments.command.is_none() => arguments.run.log,
         Mode::Enrol(arguments) if arguments.command.is_some() => Level::INFO,
+        // A line of log would stand in the picture.
+        Mode::Watch(_) => Level::ERROR,
         #[cfg(feature = "demo")]
         Mode::DemoBroker(_) => Level::INFO,
         #[cfg(feature = "demo")]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use wardlink_link::identity::Identity;
-use wardlink_link::session::{Session, SessionError};
+use wardlink_link::session::{Incoming, Session, SessionError};
 use wardlink_wire::SCHEMA;
 use wardlink_wire::birth::Birth;
 use wardlink_wire::codec::{self, Limit};
@@ -92,7 +92,8 @@ pub(crate) async fn listen(
         let mut session = connect(identity, broker, filters).await?;
         is_connected = true;
         while !is_enough(&heard) {
-            hear(&mut session, &mut heard).await?;
+            let incoming = next(&mut session).await?;
+            heard.take(&incoming.topic, &incoming.payload);
         }
         session.close().await;
         Ok(())
@@ -121,12 +122,11 @@ pub(crate) async fn connect(
     Ok(session)
 }
 
-/// Waits for one message and takes it in.
-pub(crate) async fn hear(session: &mut Session, heard: &mut Heard) -> Result<(), HearError> {
+/// Waits for one message.
+pub(crate) async fn next(session: &mut Session) -> Result<Incoming, HearError> {
     let incoming = session.next().await?;
     session.acknowledge(&incoming)?;
-    heard.take(&incoming.topic, &incoming.payload);
-    Ok(())
+    Ok(incoming)
 }
 
 /// Why a connection ended.
