@@ -3,6 +3,7 @@
 //! Owns the only place that knows which driver word means which constructor. Promises that a device can
 //! always be made: whether it answers shows when it is started.
 
+mod files;
 mod scenario;
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -22,6 +23,7 @@ use wardlink_wire::profile::{Bus, DeviceSettings, Kind, Options, Simulation};
 use wardlink_wire::stream::{Ratio, Sampling, Stream, StreamKind};
 
 use crate::clock;
+pub use files::file_faults;
 
 /// What the records of one device need to know of it.
 #[derive(Debug)]

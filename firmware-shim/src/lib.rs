@@ -11,6 +11,7 @@
 //! | [`reading`] | what a device gives |
 //! | `drivers` | one file per chip or serial protocol |
 //! | `linux` | I2C, SPI, GPIO and serial of a Linux machine (feature `linux`) |
+//! | `recording` | recordings of any of the formats WFDB, EDF, EDF+, CSV (feature `sim`) |
 //! | `wfdb` | recordings in PhysioNet's WFDB format (feature `sim`) |
 //! | `sim` | simulated buses, chips and serial devices (feature `sim`) |
 
@@ -23,6 +24,8 @@ pub mod drivers;
 #[cfg(feature = "linux")]
 pub mod linux;
 pub mod reading;
+#[cfg(feature = "sim")]
+pub mod recording;
 #[cfg(feature = "sim")]
 pub mod sim;
 #[cfg(feature = "sim")]

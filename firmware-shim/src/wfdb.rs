@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 mod format;
 mod header;
 mod layout;
-mod number;
+pub(crate) mod number;
 mod samples;
 mod segment;
 mod timeline;

@@ -12,8 +12,8 @@ use wardlink_wire::root::Trust;
 use wardlink_wire::signature::VerifyingKey;
 use zeroize::Zeroizing;
 
-use crate::clock;
 use crate::store::{Credential, KeyFile, KeyProvider};
+use crate::{clock, devices};
 
 /// The text of a configuration file.
 pub(super) fn text(path: &Path) -> Result<String, Faults> {
@@ -114,11 +114,17 @@ pub(super) fn store_key(
     }
 }
 
-/// A profile file; its faults are reported under its own name.
+/// A profile file; its faults are reported under its own name. A recording or scenario that cannot be played is
+/// no fault of it: the other devices are read; but a check of the configuration warns of it.
 pub(super) fn profile(path: &Path, faults: &mut Faults) -> Option<Profile> {
     let read = text(path).and_then(|text| Profile::parse(&text));
     match read {
-        Ok(profile) => Some(profile),
+        Ok(profile) => {
+            for fault in devices::file_faults(&profile.devices) {
+                tracing::warn!("{}: {fault}", path.display());
+            }
+            Some(profile)
+        }
         Err(found) => {
             for fault in found.iter() {
                 let place = format!("{} {}", path.display(), fault.path);

@@ -8,25 +8,24 @@
 use std::path::Path;
 use std::time::Duration;
 
-mod calibration;
 mod track;
 mod vocabulary;
 
 use super::{SimClock, World};
 use crate::device::{Device, Fault, FaultKind};
 use crate::reading::{Reading, Sampling, StreamKind, StreamSpec};
-use crate::wfdb::{Record, Sample, Signal};
-use calibration::Calibration;
+use crate::recording::{Recording, Sample, Signal};
 use track::Track;
 
-/// A simulated front end that plays the recording whose header this is (with or without `.hea`).
+/// A simulated front end that plays this recording: an `.edf` or `.csv` file, or the header of a WFDB record
+/// (with or without `.hea`).
 ///
 /// A signal of more than one sample per second is a waveform, a slower one a sampled numeric. A recording
 /// that cannot be opened makes a device without streams whose every start fails and says why.
 #[must_use]
 pub fn frontend(world: &World, recording: &Path) -> Box<dyn Device> {
-    let record = Record::open(recording).map_err(|error| error.to_string());
-    let signals = record.as_ref().map_or(&[][..], Record::signals);
+    let record = Recording::open(recording).map_err(|error| error.to_string());
+    let signals = record.as_ref().map_or(&[][..], Recording::signals);
     let names = vocabulary::stream_names(signals);
     let streams: Vec<_> = names
         .into_iter()
@@ -62,7 +61,7 @@ struct Frontend {
 
 /// The recording and how far it has been played.
 struct Tape {
-    record: Record,
+    record: Recording,
     tracks: Vec<Track>,
     /// The time of the first start; sample 0 is due then.
     origin: Option<Duration>,
@@ -167,7 +166,6 @@ fn stream(name: String, signal: &Signal, signals: &[Signal]) -> StreamSpec {
     } else {
         StreamKind::Numeric
     };
-    let calibration = Calibration::of(signal);
     StreamSpec {
         name,
         code: vocabulary::code(vocabulary::description(signal, signals), kind),
@@ -176,8 +174,8 @@ fn stream(name: String, signal: &Signal, signals: &[Signal]) -> StreamSpec {
         sampling: Some(Sampling {
             rate_numerator: signal.rate_numerator,
             rate_denominator: signal.rate_denominator,
-            scale: calibration.scale(),
-            offset: calibration.offset(),
+            scale: signal.calibration.scale(),
+            offset: signal.calibration.offset(),
         }),
     }
 }

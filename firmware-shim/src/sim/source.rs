@@ -8,7 +8,7 @@ use super::World;
 use super::patient::{Lead, Physiology};
 use super::scenario::{Off, Scenario};
 use crate::device::{Fault, FaultKind};
-use crate::wfdb::{Record, Sample, Signal};
+use crate::recording::{self, Sample, Signal};
 
 /// A signal over time, as long as the sensor is on the patient.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ enum Signals {
 #[derive(Debug)]
 pub(super) struct Recording {
     path: PathBuf,
-    record: Record,
+    record: recording::Recording,
     index: usize,
     signal: Signal,
     ending: Ending,
@@ -70,7 +70,7 @@ impl Source {
             return Ok(Self::new(signals, world));
         };
         let refuse = |why: String| Fault::new(FaultKind::Unopened, why);
-        let record = Record::open(path).map_err(|error| refuse(error.to_string()))?;
+        let record = recording::Recording::open(path).map_err(|error| refuse(error.to_string()))?;
         let mut signals = record.signals().iter().enumerate();
         let found =
             signals.find(|(_, signal)| name.as_ref().is_none_or(|name| *name == signal.name));
@@ -217,9 +217,8 @@ impl Recording {
         match sample {
             [Sample::Missing] => None,
             [Sample::Value(raw)] => {
-                let gain = exact(self.signal.gain.mantissa)
-                    * 10_f64.powi(self.signal.gain.exponent.into());
-                Some((f64::from(raw) - f64::from(self.signal.baseline)) / gain)
+                let value = self.signal.calibration.value(raw);
+                Some(exact(value.mantissa) * 10_f64.powi(value.exponent.into()))
             }
         }
     }
@@ -251,23 +250,23 @@ fn names_of(units: &[(&str, f64)]) -> String {
     names.join(" or ")
 }
 
-/// A gain has far fewer digits than the 53 bits that a float holds.
+/// A converter's steps have far fewer digits than the 53 bits that a float holds.
 #[expect(
     clippy::cast_precision_loss,
-    reason = "a gain has fewer digits than 53 bits hold"
+    reason = "no sensor tells digits beyond 53 bits"
 )]
 fn exact(mantissa: i64) -> f64 {
     mantissa as f64
 }
 
-/// How WFDB headers write units of potential, and how many millivolts they are.
+/// How recordings write units of potential, and how many millivolts they are.
 pub(super) const ECG_UNITS: [(&str, f64); 4] =
     [("mV", 1.0), ("uV", 0.001), ("µV", 0.001), ("V", 1000.0)];
-/// How WFDB headers write degrees Celsius.
+/// How recordings write degrees Celsius.
 pub(super) const TEMPERATURE_UNITS: [(&str, f64); 4] =
     [("degC", 1.0), ("C", 1.0), ("Cel", 1.0), ("deg_C", 1.0)];
 
-/// How WFDB headers write pressures, and how many millimetres of mercury they are.
+/// How recordings write pressures, and how many millimetres of mercury they are.
 pub(super) const PRESSURE_UNITS: [(&str, f64); 2] = [("mmHg", 1.0), ("kPa", 7.500_617)];
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::reading::Decimal;
 
 /// Reads a decimal number in any form `scanf` takes: `360`, `360.`, `.5`, `3.6e2`. Digits after the 18th
 /// are dropped: no double that wrote them knew them.
-pub(super) fn decimal(text: &str) -> Option<Decimal> {
+pub(crate) fn decimal(text: &str) -> Option<Decimal> {
     let (digits, power) = match text.split_once(['e', 'E']) {
         Some((digits, power)) => (digits, power.parse::<i32>().ok()?),
         None => (text, 0),
@@ -42,7 +42,7 @@ pub(super) fn decimal(text: &str) -> Option<Decimal> {
 /// A rate above zero as a ratio in lowest terms. A fraction that was rounded to be written, as 1/60 in
 /// `0.0166666666667`, is recognised when it is far simpler than its digits; anything else is taken at its
 /// word.
-pub(super) fn ratio(rate: Decimal) -> Option<(u64, u64)> {
+pub(crate) fn ratio(rate: Decimal) -> Option<(u64, u64)> {
     let mantissa = u128::try_from(rate.mantissa).ok().filter(|m| *m > 0)?;
     let power = 10_u128.checked_pow(u32::from(rate.exponent.unsigned_abs()))?;
     let (numerator, denominator) = if rate.exponent >= 0 {
@@ -58,7 +58,7 @@ pub(super) fn ratio(rate: Decimal) -> Option<(u64, u64)> {
 }
 
 /// `numerator / denominator` times `factor`, in lowest terms.
-pub(super) fn times((numerator, denominator): (u64, u64), factor: u64) -> Option<(u64, u64)> {
+pub(crate) fn times((numerator, denominator): (u64, u64), factor: u64) -> Option<(u64, u64)> {
     let product = u128::from(numerator) * u128::from(factor);
     let common = greatest_common_divisor(product, u128::from(denominator));
     Some((

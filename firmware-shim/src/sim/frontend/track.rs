@@ -4,10 +4,9 @@
 
 use std::time::Duration;
 
-use super::calibration::Calibration;
 use super::vocabulary;
 use crate::reading::{Absence, Body, Reading, StreamKind, StreamSpec};
-use crate::wfdb::{Record, Sample, Signal, WfdbError};
+use crate::recording::{Calibration, Recording, RecordingError, Sample, Signal};
 
 /// A signal and how far it has been given.
 pub(super) struct Track {
@@ -38,7 +37,7 @@ impl Track {
             (second.clamp(1, LARGEST_BLOCK), Shape::Waveform)
         } else {
             let shape = Shape::Numeric {
-                calibration: Calibration::of(signal),
+                calibration: signal.calibration.clone(),
                 zero_is_none: vocabulary::zero_is_none(signal, stream),
             };
             (1, shape)
@@ -85,10 +84,10 @@ impl Track {
     pub(super) fn give(
         &mut self,
         end: u64,
-        record: &mut Record,
+        record: &mut Recording,
         buffer: &mut Vec<Sample>,
         readings: &mut Vec<Reading>,
-    ) -> Result<(), WfdbError> {
+    ) -> Result<(), RecordingError> {
         while self.next < end {
             let count = end - self.next;
             buffer.clear();
@@ -109,7 +108,7 @@ impl Track {
     }
 
     /// Turns samples into readings, run by run.
-    fn tell(&mut self, samples: &[Sample], record: &Record, readings: &mut Vec<Reading>) {
+    fn tell(&mut self, samples: &[Sample], record: &Recording, readings: &mut Vec<Reading>) {
         let mut rest = samples;
         while let Some(first) = rest.first() {
             let run = match first {
@@ -151,8 +150,9 @@ impl Track {
                 return run;
             }
             Shape::Numeric {
-                zero_is_none: true, ..
-            } if raw == 0 => {
+                zero_is_none: true,
+                calibration,
+            } if calibration.value(raw).mantissa == 0 => {
                 self.absent(Absence::NotAvailable, 1, Some(raw), readings);
                 return 1;
             }

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use crate::reading::{StreamKind, StreamSpec};
-use crate::wfdb::Signal;
+use crate::recording::Signal;
 
 /// Names that streams may have, one for each signal and each only once.
 pub(super) fn stream_names(signals: &[Signal]) -> Vec<String> {
@@ -56,7 +56,12 @@ pub(super) fn code(description: &str, kind: StreamKind) -> u32 {
 }
 
 fn waveform_code(name: &str) -> u32 {
-    match name {
+    // EDF+ puts the kind of a signal before its name.
+    match name
+        .strip_prefix("ECG")
+        .filter(|lead| !lead.is_empty())
+        .unwrap_or(name)
+    {
         "I" => 131_329,
         "II" => 131_330,
         "III" => 131_389,
@@ -191,5 +196,11 @@ mod tests {
         assert_eq!(code("NBP Sys", StreamKind::Numeric), 150_021);
         assert_eq!(code("aVF", StreamKind::Waveform), 131_392);
         assert_eq!(code("SpO2", StreamKind::Numeric), 150_456);
+    }
+
+    #[test]
+    fn a_lead_as_edf_writes_it_is_that_lead() {
+        assert_eq!(code("ECG II", StreamKind::Waveform), 131_330);
+        assert_eq!(code("ECG", StreamKind::Waveform), 131_328);
     }
 }

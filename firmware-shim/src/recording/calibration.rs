@@ -1,39 +1,74 @@
 //! From steps of the converter to units, in exact decimals.
 
 use crate::reading::Decimal;
-use crate::wfdb::Signal;
-
-/// `value = (raw - baseline) / gain`.
-pub(super) struct Calibration {
+/// `value = (raw * slope + offset) / gain`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Calibration {
+    slope: i64,
+    offset: i64,
     gain: Decimal,
-    baseline: i32,
     /// 1 / gain, when that has an end.
     step: Option<Decimal>,
 }
 
 impl Calibration {
-    pub(super) fn of(signal: &Signal) -> Self {
+    /// As WFDB says it: `value = (raw - baseline) / gain`.
+    pub(crate) fn of_gain(gain: Decimal, baseline: i32) -> Self {
+        Self::new(1, -i64::from(baseline), gain)
+    }
+
+    /// As EDF says it: the values at two samples, and a straight line through them. Nothing when the samples
+    /// are the same, or the values have more digits than can be counted with.
+    pub(crate) fn through(samples: (i32, i32), values: (Decimal, Decimal)) -> Option<Self> {
+        let exponent = values.0.exponent.min(values.1.exponent);
+        let (low, high) = (aligned(values.0, exponent)?, aligned(values.1, exponent)?);
+        let span = i64::from(samples.1) - i64::from(samples.0);
+        let slope = high.checked_sub(low)?;
+        let offset = low
+            .checked_mul(span)?
+            .checked_sub(slope.checked_mul(samples.0.into())?)?;
+        let common = [slope, offset, span]
+            .map(i64::unsigned_abs)
+            .into_iter()
+            .fold(0, greatest_common_divisor);
+        let common = i64::try_from(common).ok().filter(|_| span != 0)?;
+        let gain = Decimal::new(span / common, exponent.checked_neg()?);
+        // The furthest sample of 16 bits must find room too.
+        let (slope, offset) = (slope / common, offset / common);
+        slope.checked_mul(1 << 16)?.checked_add(offset)?;
+        Some(Self::new(slope, offset, gain))
+    }
+
+    /// As a table says it: `value = raw * 10^exponent`.
+    pub(super) fn digits(exponent: i8) -> Self {
+        Self::new(1, 0, Decimal::new(1, exponent.saturating_neg()))
+    }
+
+    fn new(slope: i64, offset: i64, gain: Decimal) -> Self {
         Self {
-            gain: signal.gain,
-            baseline: signal.baseline,
-            step: exact(1, signal.gain),
+            slope,
+            offset,
+            gain,
+            step: exact(1, gain),
         }
     }
 
     /// Units per step; rounded to 12 digits only when the quotient has no end.
-    pub(super) fn scale(&self) -> Decimal {
-        self.step.unwrap_or_else(|| rounded(1, self.gain))
+    pub(crate) fn scale(&self) -> Decimal {
+        quotient(self.slope, self.gain)
     }
 
     /// The value at raw 0, rounded as [`scale`](Self::scale) is.
-    pub(super) fn offset(&self) -> Decimal {
-        quotient(-i64::from(self.baseline), self.gain)
+    pub(crate) fn offset(&self) -> Decimal {
+        quotient(self.offset, self.gain)
     }
 
     /// The value of a sample. All values of a signal have the same number of decimals, which say how fine
     /// its steps are, unless the steps themselves have no end.
-    pub(super) fn value(&self, raw: i32) -> Decimal {
-        let steps = i64::from(raw) - i64::from(self.baseline);
+    pub(crate) fn value(&self, raw: i32) -> Decimal {
+        let steps = i64::from(raw)
+            .saturating_mul(self.slope)
+            .saturating_add(self.offset);
         self.step
             .and_then(|step| {
                 let mantissa = steps.checked_mul(step.mantissa)?;
@@ -41,6 +76,16 @@ impl Calibration {
             })
             .unwrap_or_else(|| quotient(steps, self.gain))
     }
+}
+
+/// The mantissa at a finer exponent.
+pub(super) fn aligned(value: Decimal, exponent: i8) -> Option<i64> {
+    let places = value.exponent.checked_sub(exponent)?;
+    let factor = 10_i64.checked_pow(u32::try_from(places).ok()?);
+    if value.mantissa == 0 {
+        return Some(0);
+    }
+    value.mantissa.checked_mul(factor?)
 }
 
 fn quotient(steps: i64, gain: Decimal) -> Decimal {
@@ -116,15 +161,7 @@ mod tests {
     use super::*;
 
     fn calibration(mantissa: i64, exponent: i8, baseline: i32) -> Calibration {
-        Calibration::of(&Signal {
-            name: String::new(),
-            unit: String::new(),
-            gain: Decimal::new(mantissa, exponent),
-            baseline,
-            rate_numerator: 1,
-            rate_denominator: 1,
-            samples: 0,
-        })
+        Calibration::of_gain(Decimal::new(mantissa, exponent), baseline)
     }
 
     #[test]
@@ -180,5 +217,28 @@ mod tests {
             calibration(3, 0, 0).value(-1),
             Decimal::new(-333_333_333_333, -12)
         );
+    }
+
+    #[test]
+    fn a_line_through_two_values_is_exact() {
+        let ecg = Calibration::through(
+            (-32_768, 32_767),
+            (Decimal::new(-32_768, -1), Decimal::new(32_767, -1)),
+        );
+        let ecg = ecg.unwrap();
+        assert_eq!(ecg.scale(), Decimal::new(1, -1));
+        assert_eq!(ecg.offset(), Decimal::new(0, 0));
+        assert_eq!(ecg.value(-7), Decimal::new(-7, -1));
+        // 30 to 42.5 degrees over 0 to 1000
+        let warm = Calibration::through((0, 1000), (Decimal::new(30, 0), Decimal::new(425, -1)));
+        let warm = warm.unwrap();
+        assert_eq!(warm.scale(), Decimal::new(125, -4));
+        assert_eq!(warm.offset(), Decimal::new(300, -1));
+        assert_eq!(warm.value(528), Decimal::new(366_000, -4));
+        // falling, as EDF allows
+        let turned = Calibration::through((0, 4), (Decimal::new(1, 0), Decimal::new(-1, 0)));
+        assert_eq!(turned.unwrap().value(3), Decimal::new(-5, -1));
+        let flat = Calibration::through((5, 5), (Decimal::new(0, 0), Decimal::new(1, 0)));
+        assert_eq!(flat, None);
     }
 }
