@@ -97,7 +97,8 @@ fn a_monitor_that_lost_its_archive_takes_its_promises_back() {
     hears.subscribe(&receipts).expect("its own receipts");
     let key = file::read_verifying_key(&gateway.join("receipt.pub")).expect("the monitor's key");
     let promised = |bytes: &[u8]| {
-        let receipt = Receipt::verify(bytes, &gateway.id(), std::slice::from_ref(&key)).expect("a receipt");
+        let receipt =
+            Receipt::verify(bytes, &gateway.id(), std::slice::from_ref(&key)).expect("a receipt");
         receipt.lanes.len()
     };
     assert!(
