@@ -1,6 +1,6 @@
 # Thin on purpose: what needs more than a line is a script in scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test cross-test test-firmware soak lint bench cross deb test-deb clean-demo fuzz test-brokers chaos loss test-fleet
+.PHONY: help demo test cross-test test-firmware soak lint bench cross deb test-deb clean-demo fuzz test-brokers chaos loss test-fleet test-powercut
 
 help: ## say what the targets do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -15,6 +15,9 @@ test: ## run every test: unit, property, end to end with real brokers, and on em
 	scripts/tests.sh
 	cargo test --workspace --all-features --doc
 	scripts/cross.sh test
+
+test-powercut: ## cut the power of an emulated machine in mid-write; look what it kept
+	scripts/powercut.sh
 
 test-fleet: ## roll out to 50 real agents and to 300 light gateways; some minutes
 	cargo build --workspace --all-features --bins
