@@ -16,6 +16,7 @@ use crate::wait;
 pub struct Gateway {
     name: String,
     folder: PathBuf,
+    environment: Vec<(String, String)>,
     running: Option<Program>,
 }
 
@@ -26,6 +27,7 @@ impl Gateway {
         Self {
             name: name.to_owned(),
             folder,
+            environment: Vec::new(),
             running: None,
         }
     }
@@ -78,6 +80,11 @@ impl Gateway {
         PayloadKey::from_bytes(*key)
     }
 
+    /// Sets a variable of the environment of every agent that is started from now on.
+    pub fn set_environment(&mut self, (key, value): (&str, &str)) {
+        self.environment.push((key.to_owned(), value.to_owned()));
+    }
+
     /// Starts the agent and waits until it can be asked.
     #[track_caller]
     pub fn start(&mut self) -> Report {
@@ -105,6 +112,7 @@ impl Gateway {
         let mut command = ours("wardlink-agent");
         command.arg("run").arg("--config").arg(self.config());
         command.args(["--json", "--grace", GRACE]).args(more);
+        command.envs(self.environment.iter().map(|(key, value)| (key, value)));
         let program = Program::start("agent", &mut command, &self.folder);
         self.running.insert(program)
     }

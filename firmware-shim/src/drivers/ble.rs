@@ -1,7 +1,7 @@
 //! The health characteristics of the Bluetooth SIG: one notification in, readings out.
 //!
 //! Layouts are those of the GATT Specification Supplement. A [`Characteristic`] decodes whole values and does no
-//! I/O; who receives notifications is not its concern. Promises that the special values of IEEE 11073 SFLOAT
+//! I/O; a [`Receiver`] is the device, behind whatever receives notifications. Promises that the special values of IEEE 11073 SFLOAT
 //! and FLOAT, and a scale's FFFF, are absences with a reason; that a value in another unit goes to a stream of
 //! that unit and is never converted; and that a value which is too short gives nothing at all.
 
@@ -10,6 +10,7 @@ mod cuff;
 mod glucose;
 mod heart;
 mod oximeter;
+mod receiver;
 mod scale;
 mod thermometer;
 
@@ -17,6 +18,8 @@ use alloc::vec::Vec;
 
 use crate::reading::{Reading, StreamSpec};
 use bytes::Bytes;
+
+pub use receiver::{Notifications, Receiver};
 
 /// A characteristic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +69,26 @@ impl Characteristic {
             Self::Weight => 0x2a9d,
             Self::Glucose => 0x2a18,
         }
+    }
+
+    /// Its name for people.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PlxSpotCheck => "PLX spot-check measurement",
+            Self::PlxContinuous => "PLX continuous measurement",
+            Self::Temperature => "temperature measurement",
+            Self::BloodPressure => "blood pressure measurement",
+            Self::HeartRate => "heart rate measurement",
+            Self::Weight => "weight measurement",
+            Self::Glucose => "glucose measurement",
+        }
+    }
+
+    /// Whether it is notified all the time, so that silence says something.
+    #[must_use]
+    pub const fn is_continuous(self) -> bool {
+        matches!(self, Self::PlxContinuous | Self::HeartRate)
     }
 
     /// What it gives.

@@ -12,7 +12,7 @@ use super::*;
 
 #[test]
 fn an_electrode_that_comes_off_makes_its_lead_absent_for_as_long_and_no_other() {
-    let stage = Stage::new("lead-off");
+    let stage = Stage::new("lead-off", Kind::Ads1292r);
     let readings = stage.play(sim::ads1292r(&stage.world, 250), 50, 20);
     let absences = |stream| absences(&readings, stream);
     let off = |first, count| (Absence::LeadOff, Some(first), count);
@@ -23,7 +23,7 @@ fn an_electrode_that_comes_off_makes_its_lead_absent_for_as_long_and_no_other() 
 
 #[test]
 fn an_overflow_is_as_long_as_the_chip_says_and_the_place_of_every_sample_is_kept() {
-    let stage = Stage::new("fifo-overflow");
+    let stage = Stage::new("fifo-overflow", Kind::Max30102);
     let readings = stage.play(sim::max30102(&stage.world, 100), 30, 100);
     let overruns = absences(&readings, 0);
     let [short, long, unknown] = &overruns[..] else {
@@ -45,7 +45,7 @@ fn an_overflow_is_as_long_as_the_chip_says_and_the_place_of_every_sample_is_kept
 
 #[test]
 fn conversions_that_nobody_fetched_are_counted_by_their_edges() {
-    let stage = Stage::new("fifo-overflow");
+    let stage = Stage::new("fifo-overflow", Kind::Ads1292r);
     let readings = stage.play(sim::ads1292r(&stage.world, 250), 30, 20);
     let overruns = joined(&absences(&readings, 0));
     let lost: u64 = overruns.iter().map(|one| one.2).sum();
@@ -56,7 +56,7 @@ fn conversions_that_nobody_fetched_are_counted_by_their_edges() {
 
 #[test]
 fn a_flipped_bit_is_an_absence_and_never_a_temperature() {
-    let stage = Stage::new("bad-bus");
+    let stage = Stage::new("bad-bus", Kind::Tmp117);
     let mut device = sim::mlx90614(&stage.world, 0x5a, Duration::from_millis(100));
     let mut readings = Vec::new();
     let mut faults = Vec::new();
@@ -93,7 +93,7 @@ fn a_flipped_bit_is_an_absence_and_never_a_temperature() {
 
 #[test]
 fn a_bus_that_one_chip_holds_down_is_down_for_its_neighbour() {
-    let stage = Stage::new("bad-bus");
+    let stage = Stage::new("bad-bus", Kind::Tmp117);
     let bus = SimBus::default();
     let holding = World {
         bus: bus.clone(),
@@ -123,7 +123,7 @@ fn a_bus_that_one_chip_holds_down_is_down_for_its_neighbour() {
 
 #[test]
 fn an_oximeter_on_a_rough_line_gives_true_values_or_none() {
-    let stage = Stage::new("rough-line");
+    let stage = Stage::new("rough-line", Kind::Nonin);
     let mut device = sim::nonin(&stage.world, 2);
     device.start().unwrap();
     let mut readings = Vec::new();
@@ -153,7 +153,7 @@ fn an_oximeter_on_a_rough_line_gives_true_values_or_none() {
 
 #[test]
 fn an_arrhythmia_shows_in_the_intervals_of_the_ecg() {
-    let stage = Stage::new("arrhythmia");
+    let stage = Stage::new("arrhythmia", Kind::Ads1292r);
     let readings = stage.play(sim::ads1292r(&stage.world, 250), 210, 1000);
     let potential = values(&readings, 1);
     let step = 2420.0 / 6.0 / f64::from((1 << 23) - 1);
@@ -185,7 +185,7 @@ fn an_arrhythmia_shows_in_the_intervals_of_the_ecg() {
 
 #[test]
 fn a_clock_that_runs_fast_gives_more_samples_in_the_same_time() {
-    let stage = Stage::new("clock-drift");
+    let stage = Stage::new("clock-drift", Kind::Ads1292r);
     let readings = stage.play(sim::ads1292r(&stage.world, 250), 60, 100);
     assert_eq!(values(&readings, 0).len(), 60 * 250 + 75);
 }
@@ -199,14 +199,75 @@ fn a_scenario_with_faults_is_a_device_that_says_all_of_them() {
         "schema = 1\n[[fault]]\nkind = \"stuck\"\nfor = \"1s\"\n",
     )
     .unwrap();
-    let fault = read(&path).unwrap_err();
+    let fault = read(&path, Kind::Tmp117, false).unwrap_err();
     assert!(fault.detail.contains("bad.toml"), "{fault}");
     for says in ["fault[0].kind", "fault[0].at"] {
         assert!(fault.detail.contains(says), "{fault}");
     }
-    let fault = read(&folder.path().join("none.toml")).unwrap_err();
+    let fault = read(&folder.path().join("none.toml"), Kind::Tmp117, false).unwrap_err();
     assert_eq!(fault.kind, FaultKind::Unopened);
 }
+
+#[test]
+fn what_a_device_cannot_play_is_refused_with_its_place_and_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("all.toml");
+    let mut text = "schema = 1\nclock_drift_ppm = 50\n".to_owned();
+    for kind in FAULTS {
+        let lead = if kind == "lead-off" {
+            "lead = \"i\"\n"
+        } else {
+            ""
+        };
+        text += &format!("[[fault]]\nkind = \"{kind}\"\nat = \"1s\"\nfor = \"1s\"\n{lead}");
+    }
+    text += "[[episode]]\nkind = \"pause\"\nat = \"1s\"\nfor = \"1s\"\n";
+    std::fs::write(&path, text).unwrap();
+    for (kind, recorded, refused) in [
+        (Kind::Tmp117, false, &[5, 6, 7, 8][..]),
+        (Kind::Max30102, false, &[6, 8]),
+        (Kind::Ads1292r, false, &[8]),
+        (Kind::Nonin, false, &[1, 5, 6]),
+        (Kind::Board, false, &[1]),
+        (Kind::Hl7, false, &[1, 2, 5, 6]),
+        (Kind::Bluetooth, false, &[2, 5, 6, 8]),
+        (Kind::Frontend, false, &[2, 8, EPISODE]),
+        (Kind::Mlx90614, false, &[5, 6, 7, 8, DRIFT]),
+        (Kind::Ads1292r, true, &[8, EPISODE]),
+    ] {
+        let detail = read(&path, kind, recorded).unwrap_err().detail;
+        for (place, name) in FAULTS.iter().enumerate() {
+            let says = detail.contains(&format!("fault[{place}]: {name}"));
+            assert_eq!(says, refused.contains(&place), "{kind:?}: {name}: {detail}");
+        }
+        assert_eq!(
+            detail.contains("episode[0]: "),
+            refused.contains(&EPISODE),
+            "{detail}"
+        );
+        assert_eq!(
+            detail.contains("clock_drift_ppm: "),
+            refused.contains(&DRIFT),
+            "{detail}"
+        );
+        assert!(detail.contains("all.toml"), "{detail}");
+    }
+}
+
+/// The kinds of faults; places beyond stand for what is no fault.
+const FAULTS: [&str; 9] = [
+    "no-acknowledge",
+    "stuck-bus",
+    "bit-flips",
+    "slow",
+    "unplugged",
+    "fifo-overflow",
+    "lead-off",
+    "sensor-off",
+    "garbage",
+];
+const EPISODE: usize = 100;
+const DRIFT: usize = 101;
 
 /// A world with one of the scenarios, and its clock.
 struct Stage {
@@ -215,13 +276,14 @@ struct Stage {
 }
 
 impl Stage {
-    fn new(scenario: &str) -> Self {
+    fn new(scenario: &str, kind: Kind) -> Self {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../configs/scenarios");
         let nanos = Arc::new(AtomicU64::new(0));
         let source = Arc::clone(&nanos);
         let now = move || Duration::from_nanos(source.load(Ordering::SeqCst));
         let mut world = World::new(SimClock::new(now, 1.0), 42);
-        world.scenario = Arc::new(read(&folder.join(scenario).with_extension("toml")).unwrap());
+        let file = folder.join(scenario).with_extension("toml");
+        world.scenario = Arc::new(read(&file, kind, false).unwrap());
         Self { nanos, world }
     }
 
