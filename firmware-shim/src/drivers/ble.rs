@@ -109,22 +109,22 @@ impl Characteristic {
     /// # Errors
     /// When its length is not what its flags announce; then nothing is appended.
     pub fn decode(self, value: &[u8], readings: &mut Vec<Reading>) -> Result<(), Malformed> {
-        let mut bytes = Bytes::new(value);
-        let said = match self {
-            Self::PlxSpotCheck => oximeter::spot_check(&mut bytes),
-            Self::PlxContinuous => oximeter::continuous(&mut bytes),
-            Self::Temperature => thermometer::measurement(&mut bytes),
-            Self::BloodPressure => cuff::measurement(&mut bytes),
-            Self::HeartRate => heart::measurement(&mut bytes),
-            Self::Weight => scale::measurement(&mut bytes),
-            Self::Glucose => glucose::measurement(&mut bytes),
+        let decode = match self {
+            Self::PlxSpotCheck => oximeter::spot_check,
+            Self::PlxContinuous => oximeter::continuous,
+            Self::Temperature => thermometer::measurement,
+            Self::BloodPressure => cuff::measurement,
+            Self::HeartRate => heart::measurement,
+            Self::Weight => scale::measurement,
+            Self::Glucose => glucose::measurement,
         };
-        match said {
-            Some(said) if bytes.is_empty() => {
-                readings.extend(said);
-                Ok(())
+        let (mut bytes, before) = (Bytes::new(value), readings.len());
+        match decode(&mut bytes, readings) {
+            Some(()) if bytes.is_empty() => Ok(()),
+            _ => {
+                readings.truncate(before);
+                Err(Malformed(value.len()))
             }
-            _ => Err(Malformed(value.len())),
         }
     }
 }
