@@ -6,6 +6,7 @@ use std::io::Read;
 use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
+use std::time::Instant;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -57,12 +58,19 @@ fn a_panic_leaves_the_terminal_as_it_was_and_its_words_on_it() {
             }
         }
     });
-    let status = child.wait().unwrap();
     let mut shown = Vec::new();
+    let deadline = Instant::now() + Duration::from_secs(60);
     // The last words come after the screen was given back.
     while !String::from_utf8_lossy(&shown).contains("then: the driver panicked") {
-        shown.extend(pieces.recv_timeout(Duration::from_secs(60)).unwrap());
+        if Instant::now() > deadline {
+            child.kill().unwrap();
+            panic!("it goes on: {}", String::from_utf8_lossy(&shown));
+        }
+        if let Ok(piece) = pieces.recv_timeout(FRAME) {
+            shown.extend(piece);
+        }
     }
+    let status = child.wait().unwrap();
     let shown = String::from_utf8_lossy(&shown);
     assert!(status.success(), "{status}: {shown}");
     let taken = shown.find("\u{1b}[?1049h").expect("the picture was there");
