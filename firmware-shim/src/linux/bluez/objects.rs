@@ -69,3 +69,62 @@ impl Objects {
 }
 
 const YES: Variant<'static> = Variant::Bool(true);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_adapters_that_know_a_device_the_connected_one_is_taken() {
+        let mut objects = Objects(HashMap::new());
+        let device = |connected| {
+            [
+                ("Address", Variant::from("AA:BB:CC:DD:EE:FF")),
+                ("Paired", Variant::from(true)),
+                ("Connected", Variant::from(connected)),
+                ("ServicesResolved", Variant::from(connected)),
+            ]
+        };
+        add(&mut objects, "/org/bluez/hci0/dev", DEVICE, device(false));
+        add(&mut objects, "/org/bluez/hci1/dev", DEVICE, device(true));
+        let found = objects.device("aa:bb:cc:dd:ee:ff").unwrap();
+        assert_eq!(found.path.as_str(), "/org/bluez/hci1/dev");
+        assert!(found.trusted && found.connected && found.resolved);
+        assert_eq!(objects.device("AA:BB:CC:DD:EE:00"), None);
+    }
+
+    #[test]
+    fn a_characteristic_is_found_beneath_its_own_device_only() {
+        let mut objects = Objects(HashMap::new());
+        let uuid = "00002A37-0000-1000-8000-00805F9B34FB";
+        for path in ["/org/bluez/hci0/dev_1/s/c", "/org/bluez/hci0/dev_10/s/c"] {
+            add(
+                &mut objects,
+                path,
+                CHARACTERISTIC,
+                [("UUID", Variant::from(uuid))],
+            );
+        }
+        let device = |path: &'static str| OwnedObjectPath::try_from(path).unwrap();
+        let found = objects.characteristic(&device("/org/bluez/hci0/dev_1"), 0x2a37);
+        assert_eq!(found, Some(device("/org/bluez/hci0/dev_1/s/c")));
+        let others = objects.characteristic(&device("/org/bluez/hci0/dev_1"), 0x2a38);
+        assert_eq!(others, None);
+        let nobodys = objects.characteristic(&device("/org/bluez/hci0/dev_2"), 0x2a37);
+        assert_eq!(nobodys, None);
+    }
+
+    fn add<const N: usize>(
+        objects: &mut Objects,
+        path: &str,
+        interface: &str,
+        properties: [(&str, Variant<'_>); N],
+    ) {
+        let properties = properties
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.try_to_owned().unwrap()));
+        let path = OwnedObjectPath::try_from(path.to_owned()).unwrap();
+        let interfaces = objects.0.entry(path).or_default();
+        interfaces.insert(interface.to_owned(), properties.collect());
+    }
+}
