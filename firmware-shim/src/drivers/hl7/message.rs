@@ -82,7 +82,7 @@ impl<'a> Message<'a> {
             if segment.is("OBR") {
                 time = given(segment.field(7));
             } else if segment.is("OBX") {
-                let observation = Observation::of(segment, time);
+                let observation = Observation::of(&segment, time);
                 readings.extend(observation.and_then(|one| one.reading(demo)));
             }
         }
@@ -112,16 +112,12 @@ impl<'a> Message<'a> {
         let others = lines(self.text).skip(1);
         others
             .filter(move |line| line.starts_with(name))
-            .map(move |line| Segment {
-                line,
-                separator,
-                is_header: false,
-            })
+            .map(move |line| Segment::of(line, separator))
     }
 }
 
 impl<'a> Observation<'a> {
-    fn of(segment: Segment<'a>, group_time: Option<&'a str>) -> Option<Self> {
+    fn of(segment: &Segment<'a>, group_time: Option<&'a str>) -> Option<Self> {
         let array = match segment.field(2) {
             "NM" => false,
             "NA" => true,
@@ -190,10 +186,10 @@ impl<'a> Observation<'a> {
     }
 }
 
-/// One segment.
-#[derive(Debug, Clone, Copy)]
+/// One segment, as far as anything of it is taken.
+#[derive(Debug)]
 struct Segment<'a> {
-    line: &'a str,
+    fields: [&'a str; MOST_FIELDS],
     separator: char,
     is_header: bool,
 }
@@ -201,29 +197,44 @@ struct Segment<'a> {
 impl<'a> Segment<'a> {
     fn header(line: &'a str) -> Option<Self> {
         let separator = line.strip_prefix("MSH")?.chars().next()?;
-        separator.is_ascii_punctuation().then_some(Self {
-            line,
-            separator,
+        separator.is_ascii_punctuation().then(|| Self {
             is_header: true,
+            ..Self::of(line, separator)
         })
     }
 
+    fn of(line: &'a str, separator: char) -> Self {
+        let mut fields = [""; MOST_FIELDS];
+        for (slot, field) in fields.iter_mut().zip(line.split(separator)) {
+            *slot = field.trim();
+        }
+        Self {
+            fields,
+            separator,
+            is_header: false,
+        }
+    }
+
     fn is(&self, name: &str) -> bool {
-        self.line.starts_with(name)
+        self.fields
+            .first()
+            .is_some_and(|first| first.starts_with(name))
     }
 
     /// A field by HL7's number; empty if it is not there.
     fn field(&self, number: usize) -> &'a str {
         // The separator itself is the header's first field.
         let place = number.saturating_sub(usize::from(self.is_header));
-        let mut fields = self.line.split(self.separator);
-        fields.nth(place).map_or("", str::trim)
+        self.fields.get(place).copied().unwrap_or_default()
     }
 
     fn component(&self, number: usize, place: usize) -> &'a str {
         self.field(number).split('^').nth(place).unwrap_or_default()
     }
 }
+
+/// Name and fields of the longest segment of which something is taken: OBX-14.
+const MOST_FIELDS: usize = 15;
 
 fn lines(text: &str) -> impl Iterator<Item = &str> {
     let lines = text.split(['\r', '\n']);
