@@ -115,3 +115,6 @@ fn refusal(device: &Attachment, fault: ScriptedFault) -> Option<(&'static str, &
     };
     (!plays).then_some((word, why))
 }
+
+#[cfg(test)]
+mod tests;

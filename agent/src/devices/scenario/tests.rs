@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use wardlink_firmware_shim::drivers::ble::Characteristic;
 use wardlink_firmware_shim::reading::{Absence, Body};
 use wardlink_firmware_shim::sim::{self, SimBus, SimClock, World};
 
@@ -152,6 +153,57 @@ fn an_oximeter_on_a_rough_line_gives_true_values_or_none() {
 }
 
 #[test]
+fn a_monitor_on_the_network_is_off_and_gone_for_exactly_as_long_and_loses_nothing_else() {
+    let stage = Stage::new("monitor", Kind::Hl7);
+    let mut device = sim::hl7(&stage.world);
+    device.start().unwrap();
+    let mut readings = Vec::new();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    // Four values a second, but for the five seconds in which it is switched off.
+    while readings.len() < 4 * 45 {
+        assert!(Instant::now() < deadline, "too little: {readings:?}");
+        stage.advance(Duration::from_millis(100));
+        device.poll(&mut readings).unwrap();
+    }
+    readings.truncate(4 * 45);
+    let streams = device.streams();
+    let spo2 = streams.iter().position(|stream| stream.name == "spo2");
+    let of_spo2 = readings.iter().filter(|one| Some(one.stream) == spo2);
+    let told: Vec<(u32, bool)> = of_spo2
+        .map(|reading| {
+            let second = reading.device_time.as_deref().unwrap()[12..14].parse();
+            (second.unwrap(), matches!(reading.body, Body::Absent { .. }))
+        })
+        .collect();
+    let seconds = (0..30).chain(35..50);
+    let expected: Vec<_> = seconds.map(|one| (one, (10..15).contains(&one))).collect();
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_device_on_bluetooth_that_goes_out_of_reach_is_one_loss_and_comes_back() {
+    let stage = Stage::new("radio", Kind::Bluetooth);
+    let mut device = sim::bluetooth(&stage.world, Characteristic::PlxContinuous);
+    device.start().unwrap();
+    let (mut readings, mut lost, mut running) = (Vec::new(), 0, true);
+    for _ in 0..300 {
+        stage.advance(Duration::from_millis(100));
+        if running {
+            running = device.poll(&mut readings).is_ok();
+            lost += u32::from(!running);
+        } else {
+            running = device.start().is_ok();
+        }
+    }
+    assert!(running && lost == 1, "{lost}");
+    // The tenth value is due when the link breaks; fifteen come after it is connected again.
+    let off = absences(&readings, 0);
+    assert_eq!(off.len() + numbers(&readings, 0).len(), 9 + 15);
+    assert_eq!(off.len(), 5);
+    assert!(off.iter().all(|one| one.0 == Absence::SensorOff), "{off:?}");
+}
+
+#[test]
 fn an_arrhythmia_shows_in_the_intervals_of_the_ecg() {
     let stage = Stage::new("arrhythmia", Kind::Ads1292r);
     let readings = stage.play(sim::ads1292r(&stage.world, 250), 210, 1000);
@@ -207,67 +259,6 @@ fn a_scenario_with_faults_is_a_device_that_says_all_of_them() {
     let fault = read(&folder.path().join("none.toml"), Kind::Tmp117, false).unwrap_err();
     assert_eq!(fault.kind, FaultKind::Unopened);
 }
-
-#[test]
-fn what_a_device_cannot_play_is_refused_with_its_place_and_the_reason() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("all.toml");
-    let mut text = "schema = 1\nclock_drift_ppm = 50\n".to_owned();
-    for kind in FAULTS {
-        let lead = if kind == "lead-off" {
-            "lead = \"i\"\n"
-        } else {
-            ""
-        };
-        text += &format!("[[fault]]\nkind = \"{kind}\"\nat = \"1s\"\nfor = \"1s\"\n{lead}");
-    }
-    text += "[[episode]]\nkind = \"pause\"\nat = \"1s\"\nfor = \"1s\"\n";
-    std::fs::write(&path, text).unwrap();
-    for (kind, recorded, refused) in [
-        (Kind::Tmp117, false, &[5, 6, 7, 8][..]),
-        (Kind::Max30102, false, &[6, 8]),
-        (Kind::Ads1292r, false, &[8]),
-        (Kind::Nonin, false, &[1, 5, 6]),
-        (Kind::Board, false, &[1]),
-        (Kind::Hl7, false, &[1, 2, 5, 6]),
-        (Kind::Bluetooth, false, &[2, 5, 6, 8]),
-        (Kind::Frontend, false, &[2, 8, EPISODE]),
-        (Kind::Mlx90614, false, &[5, 6, 7, 8, DRIFT]),
-        (Kind::Ads1292r, true, &[8, EPISODE]),
-    ] {
-        let detail = read(&path, kind, recorded).unwrap_err().detail;
-        for (place, name) in FAULTS.iter().enumerate() {
-            let says = detail.contains(&format!("fault[{place}]: {name}"));
-            assert_eq!(says, refused.contains(&place), "{kind:?}: {name}: {detail}");
-        }
-        assert_eq!(
-            detail.contains("episode[0]: "),
-            refused.contains(&EPISODE),
-            "{detail}"
-        );
-        assert_eq!(
-            detail.contains("clock_drift_ppm: "),
-            refused.contains(&DRIFT),
-            "{detail}"
-        );
-        assert!(detail.contains("all.toml"), "{detail}");
-    }
-}
-
-/// The kinds of faults; places beyond stand for what is no fault.
-const FAULTS: [&str; 9] = [
-    "no-acknowledge",
-    "stuck-bus",
-    "bit-flips",
-    "slow",
-    "unplugged",
-    "fifo-overflow",
-    "lead-off",
-    "sensor-off",
-    "garbage",
-];
-const EPISODE: usize = 100;
-const DRIFT: usize = 101;
 
 /// A world with one of the scenarios, and its clock.
 struct Stage {
