@@ -1,7 +1,7 @@
 //! From nothing to a subscribed characteristic, step by step.
 //!
-//! Who waits for this sets its deadline. BlueZ goes on connecting when nobody waits any more, and says so at
-//! the next try: a device that wakes up later is found by one of the next starts.
+//! Who waits for this sets its deadline. BlueZ may go on connecting when nobody waits any more, which it says at
+//! the next try (`org.bluez.Error.InProgress`): a device that wakes up later is found by one of the next starts.
 
 use std::cell::Cell;
 use std::future;
@@ -34,18 +34,15 @@ pub(super) async fn connect(
     let objects = reach(port, &connection, &device, &mut messages).await?;
     step.set("its subscription");
     let wanted = port.characteristic;
-    let fault = |kind, why: &str| Fault::new(kind, format!("{}: {why}", port.name()));
     let characteristic = objects
         .characteristic(&device, wanted.number())
         .ok_or_else(|| {
-            fault(
-                FaultKind::OtherDevice,
-                &format!("it has no {}", wanted.name()),
-            )
+            let why = format!("{}: it has no {}", port.name(), wanted.name());
+            Fault::new(FaultKind::OtherDevice, why)
         })?;
     let to = [BLUEZ, characteristic.as_str(), CHARACTERISTIC];
     let started = call(&connection, to, "StartNotify", None).await;
-    started.map_err(|error| fault(FaultKind::Bus, &format!("does not notify: {error}")))?;
+    started.map_err(|error| port.unopened(&format!("does not notify: {error}")))?;
     Ok(Subscription {
         who: port.name(),
         bluez,
