@@ -116,6 +116,37 @@ fn a_link_that_breaks_is_a_fault_and_the_next_start_connects_again() {
 }
 
 #[test]
+fn a_slow_device_says_the_same_later() {
+    let hand = Hand::default();
+    let by = Duration::from_secs(3);
+    let mut device = with(&hand, SimFault::Slow { by }, Characteristic::HeartRate);
+    device.start().unwrap();
+    let mut readings = Vec::new();
+    // From the tenth second to the twentieth it is three seconds behind.
+    for (advance, heard) in [(9, 9), (3, 9), (2, 11), (6, 20)] {
+        hand.advance(SECOND * advance);
+        device.poll(&mut readings).unwrap();
+        assert_eq!(readings.len(), heard);
+    }
+}
+
+#[test]
+fn an_adapter_that_is_stuck_is_a_fault_of_the_bus_until_it_moves_again() {
+    let hand = Hand::default();
+    let stuck = SimFault::StuckBus {
+        hold: Duration::ZERO,
+    };
+    let mut device = with(&hand, stuck, Characteristic::Weight);
+    device.start().unwrap();
+    hand.advance(Duration::from_secs(11));
+    let fault = device.poll(&mut Vec::new()).unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Bus);
+    assert_eq!(device.start().unwrap_err().kind, FaultKind::Bus);
+    hand.advance(Duration::from_secs(10));
+    device.start().unwrap();
+}
+
+#[test]
 fn a_device_that_measures_all_the_time_and_falls_silent_says_so_once() {
     let hand = Hand::default();
     let mut device = bluetooth(&world(&hand), Characteristic::HeartRate);
