@@ -94,6 +94,21 @@ mod tests {
     }
 
     #[test]
+    fn a_stranger_is_not_trusted_and_one_that_a_person_trusts_is() {
+        for (word, trusted) in [("Paired", true), ("Trusted", true), ("Blocked", false)] {
+            let mut objects = Objects(HashMap::new());
+            let properties = [
+                ("Address", Variant::from("AA:BB:CC:DD:EE:FF")),
+                (word, Variant::from(true)),
+            ];
+            add(&mut objects, "/org/bluez/hci0/dev", DEVICE, properties);
+            let found = objects.device("AA:BB:CC:DD:EE:FF").unwrap();
+            assert_eq!(found.trusted, trusted, "{word}");
+            assert!(!found.connected && !found.resolved, "{word}");
+        }
+    }
+
+    #[test]
     fn a_characteristic_is_found_beneath_its_own_device_only() {
         let mut objects = Objects(HashMap::new());
         let uuid = "00002A37-0000-1000-8000-00805F9B34FB";
