@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::future;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -33,6 +34,7 @@ struct Control {
     on: AtomicBool,
     /// It neither answers nor gives up.
     hangs: AtomicBool,
+    connected: AtomicBool,
     subscriptions: AtomicU32,
 }
 
@@ -52,16 +54,16 @@ impl Bluez {
         command.arg("--nofork").arg("--nopidfile");
         command.arg(format!("--config-file={}", config.display()));
         let mut daemon = Program::start("dbus-daemon", &mut command, folder);
-        wait::until("the bus is there", || {
+        // Its file is there before it listens.
+        wait::until("the bus listens", || {
             daemon.assert_running();
-            socket.exists().then_some(())
+            UnixStream::connect(&socket).ok()
         });
         let address = format!("unix:path={}", socket.display());
         let control = Arc::new(Control::default());
         control.on.store(true, Ordering::SeqCst);
         let device = Device {
             paired: true,
-            connected: false,
             control: Arc::clone(&control),
         };
         let characteristic = Characteristic {
@@ -142,9 +144,9 @@ impl Bluez {
     #[track_caller]
     fn connected(&self, connected: bool) {
         let device = self.interface::<Device>(DEVICE);
+        self.control.connected.store(connected, Ordering::SeqCst);
         block_on(async {
-            let mut it = device.get_mut().await;
-            it.connected = connected;
+            let it = device.get().await;
             it.connected_changed(device.signal_emitter()).await
         })
         .expect("the change is signalled");
@@ -160,7 +162,6 @@ impl Bluez {
 /// `org.bluez.Device1`.
 struct Device {
     paired: bool,
-    connected: bool,
     control: Arc<Control>,
 }
 
@@ -178,17 +179,18 @@ impl Device {
 
     #[zbus(property)]
     fn connected(&self) -> bool {
-        self.connected
+        self.control.connected.load(Ordering::SeqCst)
     }
 
     /// A device that was paired is known with its characteristics.
     #[zbus(property)]
     fn services_resolved(&self) -> bool {
-        self.connected
+        self.connected()
     }
 
+    // Not mutable, so that BlueZ answers others while a device does not.
     async fn connect(
-        &mut self,
+        &self,
         #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
     ) -> Result<(), fdo::Error> {
         if self.control.hangs.load(Ordering::SeqCst) {
@@ -199,7 +201,7 @@ impl Device {
                 "le-connection-abort-by-local".to_owned(),
             ));
         }
-        self.connected = true;
+        self.control.connected.store(true, Ordering::SeqCst);
         self.connected_changed(&emitter).await?;
         self.services_resolved_changed(&emitter).await?;
         Ok(())
