@@ -6,7 +6,8 @@
 //! bridge; the time from a commit to the arrival of live vitals while backlog drains; and the time from
 //! connecting to the first delivery. Needs mosquitto and says so where it is missing.
 //!
-//! For the agent a message is a batch in its store: it joins small ones, as it does in the field.
+//! For the agent a message is a batch in its store: it joins small ones, as it does in the field. A size as the
+//! argument measures the agent and the bare client with that size only.
 
 #![expect(
     clippy::expect_used,
@@ -41,7 +42,11 @@ fn main() {
         .enable_all()
         .build()
         .expect("a runtime");
+    let only = std::env::args().find_map(|argument| argument.parse::<usize>().ok());
     for (payload, messages) in [(256, 20_000), (4096, 10_000), (65_536, 2000)] {
+        if only.is_some_and(|only| only != payload) {
+            continue;
+        }
         let (mut one, mut many, mut agent) = (Rate::NONE, Rate::NONE, Rate::NONE);
         for _ in 0..PASSES {
             let bare = |flushed| bare::publish(&broker, payload, messages, flushed);
@@ -60,6 +65,9 @@ fn main() {
         row("bare rumqttc, a message a flush", Some(one));
         row("bare rumqttc, up to 32 messages a flush", Some(many));
         row("the agent", Some(agent));
+        if only.is_some() {
+            return;
+        }
         let pub_l = peers::mosquitto_pub(&broker, payload, messages);
         row("mosquitto_pub -l, with its start", pub_l);
         let bridge = runtime.block_on(peers::bridge(&broker, payload, messages));

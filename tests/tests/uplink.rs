@@ -174,6 +174,7 @@ fn a_certificate_close_to_its_end_is_announced_and_a_new_one_is_shown_without_a_
 #[test]
 fn a_broker_that_answers_pings_and_takes_nothing_is_given_up_and_one_that_refuses_is_left_alone() {
     let mut ward = Ward::open();
+    ward.monitor.stop();
     ward.broker.stop();
     let tls = tls_of(&ward.fleet.join("broker"));
     let silent = Impostor::on(ward.broker.port(), Manner::TakesNothing(tls.clone()));
@@ -191,7 +192,7 @@ fn a_broker_that_answers_pings_and_takes_nothing_is_given_up_and_one_that_refuse
     ] {
         let port = Port::free();
         let refuses = Impostor::on(port.number(), Manner::Refuses(tls.clone(), code));
-        let name = format!("gw-{code}");
+        let name = format!("refused-{code}");
         let mut refused = ward.enrol_through(&name, &profile::thermometer(), port.number());
         refused.start();
         refused.until_fault(words);
@@ -212,6 +213,7 @@ fn a_broker_that_answers_pings_and_takes_nothing_is_given_up_and_one_that_refuse
     assert_eq!(gateway.until("it can be asked", |_| true).published, 0);
     assert!(silent.leave() > 0, "nobody came");
     ward.broker.come_back();
+    ward.monitor.come_back();
     gateway.until("receipts come", |report| report.receipts > 0);
     let last = gateway.stop();
     ward.monitor.assert_has_all_of_without_gaps(&last);
