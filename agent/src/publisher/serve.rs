@@ -148,11 +148,14 @@ impl<D: Dial, S: Source> Connection<'_, D, S> {
                 _ = self.uplink.outside.committed.changed(), if !stop.drained.is_cancelled() => Ok(()),
                 () = stop.drained.cancelled(), if !stop.drained.is_cancelled() => Ok(()),
                 heard = self.link.next() => heard.and_then(|heard| self.hear(&heard)),
-                Some(done) = self.on_their_way.join_next() => match done {
-                    Ok((number, Ok(()))) => { self.taken(number); Ok(()) }
-                    Ok((_, Err(error))) => Err(error),
-                    Err(_) => Ok(()),
-                },
+                Some(done) = self.on_their_way.join_next() => {
+                    // Acknowledgements come in flocks: what there is to do now is looked for once a flock.
+                    let mut outcome = self.answered(done);
+                    while outcome.is_ok() && let Some(done) = self.on_their_way.try_join_next() {
+                        outcome = self.answered(done);
+                    }
+                    outcome
+                }
             };
             if let Err(error) = outcome {
                 return Ok(Ended::Broken(error));

@@ -1,5 +1,6 @@
 //! What comes in: acknowledgements, receipts and bundles.
 
+use tokio::task::JoinError;
 use tokio::time::Instant;
 use wardlink_link::session::SessionError;
 use wardlink_wire::lane::Lane;
@@ -28,6 +29,19 @@ impl<D: Dial, S: Source> Connection<'_, D, S> {
             _ => tracing::warn!(topic = heard.topic(), "a message that nobody asked for"),
         }
         self.link.acknowledge(heard)
+    }
+
+    /// One publication came to its end.
+    pub(super) fn answered(
+        &mut self,
+        done: Result<(u64, Result<(), SessionError>), JoinError>,
+    ) -> Result<(), SessionError> {
+        match done {
+            Ok((number, Ok(()))) => self.taken(number),
+            Ok((_, Err(error))) => return Err(error),
+            Err(_) => {}
+        }
+        Ok(())
     }
 
     /// The broker has a batch: with `delivery = "broker"` that is all we want.
