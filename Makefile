@@ -43,7 +43,7 @@ loss: ## what MQTT clients lose under our ledger, through hundreds of faults
 soak: ## power cuts and failing media against the store's model, until stopped
 	cargo test -p wardlink-agent --all-features --lib -- --ignored --exact store::tests::powercut::soak --nocapture
 
-fuzz: ## fuzz what reads bytes from outside; ARGS="60 segment": seconds each, one target
+fuzz: ## fuzz what reads bytes from outside; ARGS="60 segment": seconds each, one target (or decoders)
 	scripts/fuzz.sh $(ARGS)
 
 lint: ## rustfmt, clippy, rustdoc, cargo-deny; none may complain
