@@ -112,18 +112,11 @@ impl Board {
     /// Boots it as `gateway`, with its store on `disk`.
     #[track_caller]
     pub(crate) fn boot(kind: &Kind, gateway: &Gateway, disk: &Path) -> Self {
-        let room = room();
-        let qemu = room.join("qemu-system-arm.amd64/usr/bin").join(kind.qemu);
-        let monitor = gateway.join("qemu.sock");
-        let kernel = room.join(kind.kernel);
-        let mut command = Command::new(qemu);
+        let kernel = room().join(kind.kernel);
+        let mut command = emulator(kind.qemu);
         command
-            .arg("-L")
-            .arg(room.join("qemu-system-data.all/usr/share/qemu"))
             .args(kind.machine)
-            .args(["-display", "none", "-no-reboot", "-monitor", "none"])
-            .args(["-serial", "stdio", "-qmp"])
-            .arg(format!("unix:{},server,nowait", monitor.display()))
+            .arg("-no-reboot")
             .arg("-kernel")
             .arg(only_file(&kernel.join("boot"), "vmlinuz-"))
             .arg("-initrd")
@@ -138,12 +131,44 @@ impl Board {
         command
             .args(before)
             .arg(format!("{file}{}", disk.display()));
+        Self::start(command, gateway.folder())
+    }
+
+    /// Boots it from `disk` alone, by the boot loader that is on it, with a second disk as a medium put in.
+    #[track_caller]
+    pub(crate) fn boot_from(disk: &Path, medium: Option<&Path>, folder: &Path) -> Self {
+        let mut command = emulator("qemu-system-aarch64");
+        command
+            .args(["-M", "virt", "-cpu", "cortex-a72", "-smp", "2", "-m", "1G"])
+            .arg("-bios")
+            .arg(room().join("qemu-efi-aarch64.all/usr/share/qemu-efi-aarch64/QEMU_EFI.fd"))
+            .args(["-netdev", "user,id=net"])
+            .args(["-device", "virtio-net-pci,netdev=net,romfile="]);
+        for (name, path) in [("disk", Some(disk)), ("medium", medium)] {
+            let Some(path) = path else { continue };
+            command
+                .args(["-device", &format!("virtio-blk-pci,drive={name}"), "-drive"])
+                .arg(format!(
+                    "if=none,id={name},format=raw,file={}",
+                    path.display()
+                ));
+        }
+        Self::start(command, folder)
+    }
+
+    #[track_caller]
+    fn start(mut command: Command, folder: &Path) -> Self {
+        let monitor = folder.join("qemu.sock");
+        command
+            .args(["-display", "none", "-monitor", "none"])
+            .args(["-serial", "stdio", "-qmp"])
+            .arg(format!("unix:{},server,nowait", monitor.display()));
         let mut qemu = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(File::create(gateway.join("qemu.log")).expect("a log"))
+            .stderr(File::create(folder.join("qemu.log")).expect("a log"))
             .spawn()
-            .unwrap_or_else(|error| panic!("{}: {error}", kind.qemu));
+            .unwrap_or_else(|error| panic!("{:?}: {error}", command.get_program()));
         let (heard, listener) = follow(qemu.stdout.take().expect("piped"));
         Self {
             qemu,
@@ -236,6 +261,15 @@ impl Board {
         self.report().expect("the agent has said something")
     }
 
+    /// Waits until a line on its serial line holds these words, and gives out how long it had power by then.
+    #[track_caller]
+    pub(crate) fn until_it_says(&mut self, words: &str) -> Duration {
+        self.until(words, |board| {
+            let said = board.console().iter().any(|line| line.contains(words));
+            said.then(|| board.up())
+        })
+    }
+
     fn tail(&self) -> String {
         let heard = self.console();
         heard
@@ -297,6 +331,18 @@ fn initrd(kind: &Kind, gateway: &Gateway) -> PathBuf {
     whole
 }
 
+/// QEMU 10 with what belongs to it, as it was unpacked.
+fn emulator(name: &str) -> Command {
+    let room = room();
+    let mut command = Command::new(room.join("qemu-system-arm.amd64/usr/bin").join(name));
+    let modules = "qemu-system-common.amd64/usr/lib/x86_64-linux-gnu/qemu";
+    command
+        .env("QEMU_MODULE_DIR", room.join(modules))
+        .arg("-L")
+        .arg(room.join("qemu-system-data.all/usr/share/qemu"));
+    command
+}
+
 fn only_file(folder: &Path, begins: &str) -> PathBuf {
     let entries =
         fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
@@ -334,4 +380,4 @@ fn follow(output: ChildStdout) -> (Arc<Mutex<Vec<String>>>, JoinHandle<()>) {
 }
 
 /// A boot, and whatever is awaited of a board: an emulated one on a busy machine is slow.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(420);
