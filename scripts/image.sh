@@ -21,6 +21,7 @@ if [ -z "$agent" ]; then
     scripts/cross.sh build aarch64
     agent=${CARGO_TARGET_DIR:-target}/cross/aarch64-unknown-linux-gnu/release/wardlink-agent
 fi
+[ "${1:-}" != test ] || WARDLINK_IMAGE_VERSION=first
 version=${WARDLINK_IMAGE_VERSION:-$(git describe --always --dirty 2>/dev/null || echo unversioned)}
 
 # Debian's programs run in there while it is made: the kernel has to know who runs them
@@ -89,7 +90,7 @@ ls -l "$out/wardlink.img" "$out/wardlink.raucb"
 [ "${1:-}" = test ] || exit 0
 scripts/packages.sh "make test-image" mosquitto=mosquitto qemu-system-aarch64=qemu-system-arm
 scripts/unpacked.sh "$room" qemu-system-arm:amd64/bookworm-backports qemu-system-common:amd64/bookworm-backports \
-    qemu-system-data:all/bookworm-backports qemu-efi-aarch64:all
+    qemu-system-data:all/bookworm-backports qemu-efi-aarch64:all u-boot-qemu:all
 # what comes next, and one in which the agent never gets up
 rm -rf "$out/broken"
 mkdir -p "$out/broken/etc/systemd/system/wardlink-agent.service.d"
@@ -98,4 +99,4 @@ root next next && bundle next next
 root broken broken "$out/broken" && bundle broken broken
 cargo build --workspace --all-features --bins
 WARDLINK_BOARDS=$room WARDLINK_IMAGE=$out cargo test --workspace --all-features --test hardware -- \
-    --ignored --nocapture image::
+    --ignored --nocapture --test-threads 1 image::

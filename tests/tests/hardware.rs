@@ -7,8 +7,11 @@
 mod board;
 #[path = "hardware/image.rs"]
 mod image;
+#[path = "hardware/kind.rs"]
+mod kind;
 
-use board::{Board, Kind, MCIMX6UL, RASPI3B, VIRT, make_disk};
+use board::{Board, make_disk};
+use kind::{Kind, MCIMX6UL, RASPI3B, VIRT};
 use wardlink_agent::status::Report;
 use wardlink_tests::gateway::Gateway;
 use wardlink_tests::profile;

@@ -14,89 +14,7 @@ use wardlink_tests::gateway::Gateway;
 use wardlink_tests::program::run_well;
 use wardlink_tests::wait;
 
-/// What is particular to a board.
-#[derive(Debug)]
-pub(crate) struct Kind {
-    pub(crate) name: &'static str,
-    qemu: &'static str,
-    machine: &'static [&'static str],
-    /// The package of its kernel, and its device tree in there.
-    kernel: &'static str,
-    tree: Option<&'static str>,
-    /// Where the guest finds disk, bus and network.
-    command_line: &'static str,
-    disk: &'static [&'static str],
-}
-
-pub(crate) const RASPI3B: Kind = Kind {
-    name: "raspi3b",
-    qemu: "qemu-system-aarch64",
-    machine: &[
-        "-M",
-        "raspi3b",
-        "-m",
-        "1G",
-        "-smp",
-        "4",
-        "-device",
-        "tmp105,id=sensor,bus=i2c-bus.1,address=0x48",
-        "-netdev",
-        "user,id=net",
-        "-device",
-        "usb-net,netdev=net",
-    ],
-    kernel: "linux-image-arm64.arm64",
-    tree: Some("broadcom/bcm2837-rpi-3-b.dtb"),
-    command_line: "console=ttyAMA0,115200 board.disk=/dev/mmcblk0 board.bus=/dev/i2c-1",
-    disk: &["-drive", "if=sd,format=raw,file="],
-};
-
-pub(crate) const MCIMX6UL: Kind = Kind {
-    name: "mcimx6ul",
-    qemu: "qemu-system-arm",
-    machine: &[
-        "-M",
-        "mcimx6ul-evk",
-        "-m",
-        "512M",
-        "-device",
-        "tmp105,id=sensor,bus=i2c-bus.0,address=0x48",
-        "-nic",
-        "user",
-        "-nic",
-        "user",
-    ],
-    kernel: "linux-image-armmp.armhf",
-    tree: Some("imx6ul-14x14-evk.dtb"),
-    command_line: "console=ttymxc0,115200 board.disk=/dev/mmcblk0 board.bus=/dev/i2c-0",
-    disk: &["-drive", "if=sd,format=raw,file="],
-};
-
-pub(crate) const VIRT: Kind = Kind {
-    name: "virt",
-    qemu: "qemu-system-aarch64",
-    machine: &[
-        "-M",
-        "virt",
-        "-cpu",
-        "cortex-a72",
-        "-m",
-        "512M",
-        "-netdev",
-        "user,id=net",
-        "-device",
-        "virtio-net-pci,netdev=net,romfile=",
-    ],
-    kernel: "linux-image-arm64.arm64",
-    tree: None,
-    command_line: "console=ttyAMA0 board.disk=/dev/vda",
-    disk: &[
-        "-device",
-        "virtio-blk-pci,drive=disk",
-        "-drive",
-        "if=none,id=disk,format=raw,file=",
-    ],
-};
+use crate::kind::Kind;
 
 /// A board under power. Dropping it pulls the cord.
 #[derive(Debug)]
@@ -134,14 +52,20 @@ impl Board {
         Self::start(command, gateway.folder())
     }
 
-    /// Boots it from `disk` alone, by the boot loader that is on it, with a second disk as a medium put in.
+    /// Boots it from `disk` alone, by its firmware (a file of a package) and the boot loader that is on it, with a
+    /// second disk as a medium put in.
     #[track_caller]
-    pub(crate) fn boot_from(disk: &Path, medium: Option<&Path>, folder: &Path) -> Self {
+    pub(crate) fn boot_from(
+        firmware: &str,
+        disk: &Path,
+        medium: Option<&Path>,
+        folder: &Path,
+    ) -> Self {
         let mut command = emulator("qemu-system-aarch64");
         command
             .args(["-M", "virt", "-cpu", "cortex-a72", "-smp", "2", "-m", "1G"])
             .arg("-bios")
-            .arg(room().join("qemu-efi-aarch64.all/usr/share/qemu-efi-aarch64/QEMU_EFI.fd"))
+            .arg(room().join(firmware))
             .args(["-netdev", "user,id=net"])
             .args(["-device", "virtio-net-pci,netdev=net,romfile="]);
         for (name, path) in [("disk", Some(disk)), ("medium", medium)] {
