@@ -23,7 +23,7 @@ use crate::wait;
 pub struct Fleet(PathBuf);
 
 impl Fleet {
-    /// Makes one whose broker is called `localhost` and `127.0.0.1`.
+    /// Makes one whose broker is called `localhost`, `127.0.0.1`, and what guests of QEMU call this machine.
     #[track_caller]
     #[must_use]
     pub fn init(path: PathBuf) -> Self {
