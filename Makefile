@@ -1,6 +1,6 @@
 # Thin on purpose: what needs more than a line is a script in scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test cross-test test-firmware soak lint bench cross deb test-deb clean-demo fuzz test-brokers chaos loss test-fleet test-powercut
+.PHONY: help demo footprint test cross-test test-firmware soak lint bench cross deb test-deb clean-demo fuzz test-brokers chaos loss test-fleet test-powercut test-hardware image test-image
 
 help: ## say what the targets do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -18,6 +18,9 @@ test: ## run every test: unit, property, end to end with real brokers, and on em
 
 test-powercut: ## cut the power of an emulated machine in mid-write; look what it kept
 	scripts/powercut.sh
+
+test-hardware: ## boot the agent on emulated ARM boards, read their sensor, pull the power cord
+	scripts/hardware.sh
 
 test-fleet: ## roll out to 50 real agents and to 300 light gateways; some minutes
 	cargo build --workspace --all-features --bins
@@ -58,11 +61,20 @@ bench: ## measure encode, seal, append and the peers
 cross: ## build the agent for aarch64 and armv7 Linux and check its size
 	scripts/cross.sh build $(ARGS)
 
+footprint: ## measure memory, start, CPU and flash life of the release program; writes docs/footprint.md
+	scripts/footprint.sh
+
 deb: ## pack the agent for Debian, arm64 and armhf
 	scripts/deb.sh $(ARGS)
 
 test-deb: ## try install, upgrade, removal and purge of the package; rate the unit (root)
 	scripts/test-deb.sh
+
+image: ## make a disk image of a gateway, and the same as a signed update
+	scripts/image.sh
+
+test-image: ## boot the image under QEMU, update it, break it
+	scripts/image.sh test
 
 clean-demo: ## remove what the demo left
 	rm -rf demo-out .wardlink

@@ -2,8 +2,9 @@
 //!
 //! A gateway without a battery-backed clock starts in 1970, and then every certificate is "not valid yet".
 //! Certificates are therefore judged at the later of clock and floor, so that such a gateway delivers at
-//! once, and one whose clock is turned back does not believe a certificate that had ended by then. Whoever
-//! asks is told that the clock is unset, and says so.
+//! once, and one whose clock is turned back does not believe a certificate that had ended by then. A broker's
+//! certificate that was issued after the build moves the floor to its own beginning, while the clock is unset.
+//! Whoever asks is told that the clock is unset, and says so.
 
 /// Midnight before the program was built, UTC, seconds since 1970-01-01.
 pub const FLOOR: i64 = match i64::from_str_radix(env!("WARDLINK_BUILT"), 10) {

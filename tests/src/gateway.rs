@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use wardlink_agent::status::Report;
@@ -16,6 +17,8 @@ use crate::wait;
 pub struct Gateway {
     name: String,
     folder: PathBuf,
+    /// The network namespace in which the agent is to run.
+    namespace: Option<&'static str>,
     environment: Vec<(String, String)>,
     running: Option<Program>,
 }
@@ -27,6 +30,7 @@ impl Gateway {
         Self {
             name: name.to_owned(),
             folder,
+            namespace: None,
             environment: Vec::new(),
             running: None,
         }
@@ -73,6 +77,11 @@ impl Gateway {
         fs::write(self.config(), text).expect("the configuration is written");
     }
 
+    /// Has its agent run in a network namespace from the next start on.
+    pub const fn move_into(&mut self, namespace: &'static str) {
+        self.namespace = Some(namespace);
+    }
+
     /// The key it shares with the monitor.
     #[must_use]
     pub fn payload_key(&self) -> PayloadKey {
@@ -109,7 +118,16 @@ impl Gateway {
             "the agent of {} runs already",
             self.name
         );
-        let mut command = ours("wardlink-agent");
+        let agent = ours("wardlink-agent");
+        let mut command = match self.namespace {
+            None => agent,
+            Some(namespace) => {
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", namespace]);
+                command.arg(agent.get_program());
+                command
+            }
+        };
         command.arg("run").arg("--config").arg(self.config());
         command.args(["--json", "--grace", GRACE]).args(more);
         command.envs(self.environment.iter().map(|(key, value)| (key, value)));

@@ -12,6 +12,7 @@
 //! | [`ward`] | all of them, set up |
 //! | [`client`] | one MQTT client that does what a test tells it |
 //! | [`proxy`] | a bad network between clients and a broker |
+//! | [`network`] | a bad network of the kernel's: namespaces, a router, a cable |
 //! | [`stranger`] | somebody without a certificate |
 //! | [`impostor`] | something on the port of the broker that is none |
 //! | [`loss`] | MQTT clients under the publisher's ledger |
@@ -33,6 +34,7 @@ pub mod impostor;
 pub mod light;
 pub mod loss;
 pub mod monitor;
+pub mod network;
 pub mod operators;
 pub mod oximeter;
 pub mod port;

@@ -9,6 +9,7 @@ use wardlink::archive::{Archive, ArchiveError};
 use wardlink_wire::decimal::Decimal;
 use wardlink_wire::record::{Absence, Body, EventKind, Gap, Quality, Record};
 use wardlink_wire::stream::{Ratio, Stream};
+use wardlink_wire::time::ClockState;
 
 /// One sample: its raw value, or why there is none.
 pub type Sample = Result<i32, Absence>;
@@ -154,6 +155,15 @@ pub fn events(archive: &Archive, device: &str) -> Vec<(EventKind, String)> {
             found.push((event.kind.clone(), event.text.clone()));
         }
     });
+    found
+}
+
+/// What each record says of the gateway's clock.
+#[track_caller]
+#[must_use]
+pub fn clocks(archive: &Archive) -> Vec<ClockState> {
+    let mut found = Vec::new();
+    each(archive, |_, record| found.push(record.time.clock.state));
     found
 }
 

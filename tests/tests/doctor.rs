@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use wardlink_tests::disk::SmallDisk;
 use wardlink_tests::fleet::{self, another_authority};
 use wardlink_tests::folder::Folder;
 use wardlink_tests::gateway::Gateway;
@@ -137,6 +138,29 @@ fn an_expired_certificate_and_a_budget_beyond_the_medium_are_wrong_in_one_go() {
         .map(|finding| finding["what"].as_str().unwrap_or_default().to_owned())
         .collect();
     assert_eq!(wrong, ["room", "certificate"], "{}", said.stdout);
+}
+
+#[test]
+fn an_identity_that_could_not_be_renewed_is_found_out_before_it_expires() {
+    let (gateway, _fleet, _folder) = lonely(&profile::thermometer());
+    let place = gateway.join("identity");
+    let Some(disk) = SmallDisk::mount(&place, 1) else {
+        eprintln!("SKIPPED: no disk to take the right to write from");
+        return;
+    };
+    for file in ["gateway.pem", "gateway.key"] {
+        fs::copy(gateway.join(file), place.join(file)).expect("the identity moves");
+    }
+    gateway.reconfigure(&[
+        ("\"gateway.pem\"", "\"identity/gateway.pem\""),
+        ("\"gateway.key\"", "\"identity/gateway.key\""),
+    ]);
+    let said = doctor(&gateway, &["--offline"]);
+    assert!(said.stdout.contains("well   renewal"), "{}", said.stdout);
+    disk.freeze();
+    let said = doctor(&gateway, &["--offline"]);
+    let line = format!("doubt  renewal: {} cannot be written", place.display());
+    assert!(said.stdout.contains(&line), "{}", said.stdout);
 }
 
 #[test]

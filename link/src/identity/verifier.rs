@@ -7,6 +7,7 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::RootCertStore;
 use rustls::client::WebPkiServerVerifier;
@@ -15,7 +16,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, ServerName, UnixTime};
-use x509_parser::prelude::{CertificateRevocationList, FromDer};
+use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Certificate};
 
 use super::{Files, IdentityError, certificates};
 use crate::file::{self, FileError};
@@ -70,6 +71,19 @@ fn revocation_lists(
     Ok(lists)
 }
 
+/// A clock that was never set knows nothing; the certificate's own beginning, which the fleet's authority has
+/// signed, does: it is at least as late as that.
+fn judged_at(now: UnixTime, certificate: &CertificateDer<'_>) -> UnixTime {
+    let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    let mut at = floor::judged_at(seconds);
+    if floor::is_unset(seconds) {
+        let begins = X509Certificate::from_der(certificate)
+            .map(|(_, read)| read.validity().not_before.timestamp());
+        at = at.max(begins.unwrap_or(at));
+    }
+    UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(at).unwrap_or(0)))
+}
+
 fn now() -> i64 {
     i64::try_from(UnixTime::now().as_secs()).unwrap_or(i64::MAX)
 }
@@ -92,8 +106,7 @@ impl ServerCertVerifier for Verifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let floor = std::time::Duration::from_secs(u64::try_from(floor::FLOOR).unwrap_or(0));
-        let at = now.max(UnixTime::since_unix_epoch(floor));
+        let at = judged_at(now, end_entity);
         self.0
             .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, at)
     }
