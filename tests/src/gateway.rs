@@ -19,6 +19,7 @@ pub struct Gateway {
     folder: PathBuf,
     /// The network namespace in which the agent is to run.
     namespace: Option<&'static str>,
+    environment: Vec<(String, String)>,
     running: Option<Program>,
 }
 
@@ -30,6 +31,7 @@ impl Gateway {
             name: name.to_owned(),
             folder,
             namespace: None,
+            environment: Vec::new(),
             running: None,
         }
     }
@@ -87,6 +89,11 @@ impl Gateway {
         PayloadKey::from_bytes(*key)
     }
 
+    /// Sets a variable of the environment of every agent that is started from now on.
+    pub fn set_environment(&mut self, (key, value): (&str, &str)) {
+        self.environment.push((key.to_owned(), value.to_owned()));
+    }
+
     /// Starts the agent and waits until it can be asked.
     #[track_caller]
     pub fn start(&mut self) -> Report {
@@ -123,6 +130,7 @@ impl Gateway {
         };
         command.arg("run").arg("--config").arg(self.config());
         command.args(["--json", "--grace", GRACE]).args(more);
+        command.envs(self.environment.iter().map(|(key, value)| (key, value)));
         let program = Program::start("agent", &mut command, &self.folder);
         self.running.insert(program)
     }

@@ -20,8 +20,9 @@
 //! | [`forgery`] | bundles that no gateway may take |
 //! | [`operators`] | who signs, and what gateways answer |
 //! | [`series`] | what the archive holds, sample by sample |
-//! | [`profile`], [`recording`], [`oximeter`] | what gateways measure |
+//! | [`profile`], [`recording`], [`oximeter`], [`bluez`] | what gateways measure |
 
+pub mod bluez;
 pub mod broker;
 pub mod client;
 pub mod disk;
