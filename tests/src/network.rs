@@ -111,7 +111,12 @@ impl Road {
         in_router(&["nft", &rule]);
     }
 
-    /// Wide, and nothing is lost any more.
+    /// Sends everything back from now on, as a router without a way on.
+    pub fn bar(&self) {
+        in_router(&["nft", "add rule ip road through reject"]);
+    }
+
+    /// Wide and open, and nothing is lost any more.
     pub fn mend(&self) {
         in_router(&["nft", "flush chain ip road through"]);
         for interface in ["far", "cable"] {

@@ -81,18 +81,23 @@ fn everything_arrives_once_over_a_narrow_road_that_loses_packets_and_has_its_cab
             report.link != "connected"
         });
         let before = gateway.program().log().matches(AGAIN).count();
-        // The second time, the agent has looked at its interfaces while the cable was out.
+        // By the second time, the agent has looked at its interfaces while the cable was out.
         wait::until("it tries again and again", || {
             let tries = gateway.program().log().matches(AGAIN).count();
             (tries >= before + 2).then_some(())
         });
         gateway.until_more_is_recorded();
         let woken = gateway.program().log().matches(WOKEN).count();
+        // A try that happens to be due when the cable is in again must not get through.
+        road.bar();
         road.plug();
         wait::until("the cable wakes it", || {
             let log = gateway.program().log();
             (log.matches(WOKEN).count() > woken).then_some(())
         });
+        road.mend();
+        road.narrow(256);
+        road.lose(30);
         until_delivering(&mut gateway);
     }
     road.mend();
