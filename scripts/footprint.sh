@@ -5,6 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 scripts/test-tools.sh
+scripts/packages.sh "make footprint" mke2fs=e2fsprogs
+[ "$(id -u)" -eq 0 ] || { echo "make footprint: needs root, for a block device of its own" >&2; exit 1; }
 target=${CARGO_TARGET_DIR:-target}
 room=$target/footprint
 mkdir -p "$room"/{native,emulated}
@@ -53,8 +55,8 @@ $(split 1)
 
 ## Loads
 
-Each for ${WARDLINK_FOOTPRINT_SECONDS:-300} s, connected and delivering. "Written" is what the kernel sent to the medium for the agent
-(\`write_bytes\`, proc(5)): records, sealed and synced, and the receipts that settle them. "8 GiB of eMMC last" is
+Each for ${WARDLINK_FOOTPRINT_SECONDS:-240} s, connected and delivering. "Written" is what reached the block
+device of the store's own ext4, its journal included: records, sealed and synced, and the receipts that settle them. "8 GiB of eMMC last" is
 8 GiB x 3000 erasures / (4 x bytes a day): 3000 is what MLC flash is commonly rated at, and 4 stands for what the
 device moves by itself; both are assumptions, to be replaced by those of your part.
 $(split 2)

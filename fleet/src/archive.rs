@@ -7,6 +7,7 @@
 
 mod error;
 mod gaps;
+mod heads;
 mod held;
 mod insert;
 mod notes;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 pub use error::ArchiveError;
 pub use gaps::HeldGap;
+pub use heads::HeldHead;
 pub use insert::Inserted;
 pub use notes::{Note, Refusal};
 pub use records::{HeldRecord, Place, StreamKey};

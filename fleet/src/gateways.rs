@@ -76,9 +76,13 @@ async fn show(
     let entries = arguments.reach.roster()?.gateways()?;
     let entry = entries.into_iter().find(|entry| entry.gateway == *gateway);
     let entry = entry.ok_or_else(|| RosterError::Unknown(gateway.clone()))?;
-    let gaps = match &arguments.data {
-        Some(data) => Some(Archive::read_only(data)?.last_gaps(gateway, MOST_GAPS)?),
-        None => None,
+    let (gaps, audit) = match &arguments.data {
+        Some(data) => {
+            let archive = Archive::read_only(data)?;
+            let gaps = archive.last_gaps(gateway, MOST_GAPS)?;
+            (Some(gaps), archive.audit_of(gateway)?)
+        }
+        None => (None, None),
     };
     let topic = |subject| Topic::new(gateway.clone(), subject).to_string();
     let filters = [Subject::State, Subject::Birth, Subject::ConfigState].map(topic);
@@ -89,6 +93,7 @@ async fn show(
     };
     let (heard, away) = listen(&arguments.reach, &filters, is_enough).await?;
     let mut report = Report::new(&entry, heard.of(gateway), clock::now_seconds());
+    report.audit = audit.map(Into::into);
     report.gaps = gaps.map(|gaps| gaps.into_iter().map(Into::into).collect());
     if arguments.json {
         serde_json::to_writer_pretty(&mut *out, &report)?;

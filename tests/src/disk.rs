@@ -64,6 +64,63 @@ impl Drop for SmallDisk {
     }
 }
 
+/// A file system on a block device of its own, so that what reaches the device can be counted. Root only.
+#[derive(Debug)]
+pub struct Medium {
+    place: PathBuf,
+    device: String,
+}
+
+impl Medium {
+    /// Makes an ext4 of so many MiB in a file beside `place`, and mounts it there.
+    #[track_caller]
+    #[must_use]
+    pub fn mount(place: &Path, mebibytes: u64) -> Self {
+        fs::create_dir_all(place).expect("a place for the medium");
+        let image = place.with_extension("ext4");
+        let file = fs::File::create(&image).expect("an image");
+        file.set_len(mebibytes << 20).expect("room for the image");
+        // Tables written now, not by and by in the background.
+        let tables = "lazy_itable_init=0,lazy_journal_init=0";
+        run_well(
+            Command::new("mke2fs")
+                .args(["-q", "-t", "ext4", "-E", tables])
+                .arg(&image),
+        );
+        let options = ["-o", "loop,noatime"];
+        run_well(Command::new("mount").args(options).arg(&image).arg(place));
+        let listed = run_well(
+            Command::new("losetup")
+                .args(["--noheadings", "--output", "NAME", "-j"])
+                .arg(&image),
+        );
+        let device = listed.stdout.trim().trim_start_matches("/dev/").to_owned();
+        Self {
+            place: place.to_owned(),
+            device,
+        }
+    }
+
+    /// Bytes that were written to the device so far (kernel's Documentation/block/stat.rst).
+    #[track_caller]
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        let path = format!("/sys/block/{}/stat", self.device);
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let sectors = text
+            .split_whitespace()
+            .nth(6)
+            .and_then(|word| word.parse::<u64>().ok());
+        sectors.expect("sectors written") * 512
+    }
+}
+
+impl Drop for Medium {
+    fn drop(&mut self) {
+        run_well(Command::new("umount").arg("--lazy").arg(&self.place));
+    }
+}
+
 /// Every file in a directory and below.
 #[must_use]
 pub fn files_below(directory: &Path) -> Vec<PathBuf> {

@@ -14,6 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use wardlink_agent::store::{NewBatch, Settings, Store, StoreKey};
+use wardlink_tests::disk::Medium;
 use wardlink_tests::folder::Folder;
 use wardlink_tests::gateway::Gateway;
 use wardlink_tests::program::{Program, ours};
@@ -23,7 +24,7 @@ use wardlink_tests::ward::{Ward, lonely};
 use wardlink_wire::lane::Lane;
 use wardlink_wire::sequence::SequenceRange;
 
-use kernel::{Counters, memory};
+use kernel::{cpu, memory};
 
 #[test]
 #[ignore = "measures for some minutes: make footprint"]
@@ -150,14 +151,17 @@ fn loads(counts_only: bool) -> String {
 
 fn load(name: &str, profile: &str, counts_only: bool) -> String {
     let ward = Ward::open();
-    let mut gateway = ward.gateway("gw-1", profile);
+    let mut gateway = ward.enrol("gw-1", profile);
+    let medium = Medium::mount(&gateway.join("store"), 1024);
+    gateway.start();
     gateway.until("it is connected", |report| report.link == "connected");
     thread::sleep(SETTLING);
     let first = gateway.until("it can be asked", |_| true);
-    let before = Counters::of(gateway.program().id());
+    let before = (medium.written(), cpu(gateway.program().id()));
     let began = Instant::now();
     thread::sleep(span());
-    let spent = Counters::of(gateway.program().id()).since(before);
+    let written = medium.written() - before.0;
+    let spent = cpu(gateway.program().id()).saturating_sub(before.1);
     let took = began.elapsed().as_secs_f64();
     let last = gateway.until("it can be asked", |_| true);
     let (pss, own) = memory(gateway.program().id());
@@ -170,13 +174,13 @@ fn load(name: &str, profile: &str, counts_only: bool) -> String {
     gateway.stop();
 
     let records = per_second(last.recorded - first.recorded, took);
-    let rate = per_second(spent.written, took);
+    let rate = per_second(written, took);
     let day = rate * 86_400.0 / f64::from(1 << 20);
     let written = format!("{:.1} KiB/s | {day:.0} MiB", rate / 1024.0);
     if counts_only {
         return format!("| {name} | {records:.1} | {written} |");
     }
-    let cpu = spent.cpu.as_secs_f64() / took * 100.0;
+    let cpu = spent.as_secs_f64() / took * 100.0;
     let life = match day {
         day if day < 1.0 => "longer than the rest".to_owned(),
         day => format!("{:.0} years", ENDURANCE_MIB / DEVICE_FACTOR / day / 365.0),
@@ -215,7 +219,7 @@ fn twelve_leads(folder: &Path) -> String {
 
 fn span() -> Duration {
     let seconds = std::env::var("WARDLINK_FOOTPRINT_SECONDS").ok();
-    Duration::from_secs(seconds.map_or(300, |text| text.parse().expect("seconds")))
+    Duration::from_secs(seconds.map_or(240, |text| text.parse().expect("seconds")))
 }
 
 #[allow(clippy::cast_precision_loss, reason = "counts of a minute")]

@@ -19,7 +19,7 @@ pub enum ArchiveError {
     #[error("another monitor writes into {}: stop it, or choose another directory", .0.display())]
     Busy(PathBuf),
     /// Another version, or no archive at all.
-    #[error("the archive has version {found}, this program knows version {known}", known = super::schema::VERSION)]
+    #[error("the archive has version {found}, this program knows version {known}; an older one is brought up to date when its monitor starts", known = super::schema::VERSION)]
     Version {
         /// What the file says.
         found: i64,

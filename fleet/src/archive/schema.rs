@@ -19,7 +19,11 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), ArchiveError> {
         rand::fill(&mut name)
             .map_err(|_| ArchiveError::Damaged("the system gives no random bytes"))?;
         transaction.execute_batch(TABLES)?;
+        transaction.execute_batch(AUDIT)?;
         transaction.execute("INSERT INTO archive (name) VALUES (?1)", [hex(&name)])?;
+        transaction.pragma_update(None, "user_version", VERSION)?;
+    } else if found == WITHOUT_AUDIT {
+        transaction.execute_batch(AUDIT)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
     }
     transaction.commit()?;
@@ -37,7 +41,24 @@ pub(super) fn check(connection: &Connection) -> Result<(), ArchiveError> {
 }
 
 /// The version of the tables below.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
+
+/// The version before the heads of audit logs were kept; the monitor adds them when it opens such a file.
+const WITHOUT_AUDIT: i64 = 1;
+
+/// The end of each gateway's audit log, as it said last, and how often that contradicted what was known.
+const AUDIT: &str = "
+CREATE TABLE audit (
+    gateway INTEGER PRIMARY KEY REFERENCES gateway,
+    entries INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    said_ns INTEGER NOT NULL,
+    received_ns INTEGER NOT NULL,
+    contradictions INTEGER NOT NULL DEFAULT 0,
+    last_ns INTEGER,
+    last TEXT
+) STRICT;
+";
 
 const TABLES: &str = "
 CREATE TABLE archive (name TEXT NOT NULL) STRICT;

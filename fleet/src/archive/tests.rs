@@ -376,3 +376,23 @@ proptest! {
         prop_assert!(values.keys().all(|place| model.contains(Sequence(*place))));
     }
 }
+
+#[test]
+fn an_archive_without_audit_heads_is_brought_up_to_date_and_keeps_what_it_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = Archive::open(folder.path()).unwrap().name().unwrap();
+    let file = folder.path().join(FILE);
+    let older = Connection::open(&file).unwrap();
+    older
+        .execute_batch("DROP TABLE audit; PRAGMA user_version = 1;")
+        .unwrap();
+    drop(older);
+    let refused = Archive::read_only(folder.path()).unwrap_err();
+    assert!(
+        refused.to_string().contains("when its monitor starts"),
+        "{refused}"
+    );
+    assert_eq!(Archive::open(folder.path()).unwrap().name().unwrap(), name);
+    let archive = Archive::read_only(folder.path()).unwrap();
+    assert_eq!(archive.audit_of(&"gw-1".parse().unwrap()).unwrap(), None);
+}

@@ -10,7 +10,7 @@ use wardlink_wire::state::{ConfigState, Health, LaneHealth};
 use wardlink_wire::time::ClockState;
 
 use super::heard::Said;
-use crate::archive::HeldGap;
+use crate::archive::{HeldGap, HeldHead};
 use crate::clock::{text_of_ns, text_of_seconds};
 use crate::roster::Entry;
 
@@ -53,6 +53,36 @@ pub struct Report {
     /// The newest gaps that the monitor holds; absent unless its archive was named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gaps: Option<Vec<GapReport>>,
+    /// What the monitor knows of its audit log; absent unless its archive was named and the gateway spoke of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditReport>,
+}
+
+/// A gateway's audit log, as the monitor knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AuditReport {
+    /// Entries it has.
+    pub entries: u64,
+    /// How often it contradicted what was known: it was cut, put back, rewritten or begun anew.
+    pub contradictions: u64,
+    /// When the last contradiction was noticed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub noticed: Option<String>,
+    /// What it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contradiction: Option<String>,
+}
+
+impl From<HeldHead> for AuditReport {
+    fn from(held: HeldHead) -> Self {
+        let (noticed, contradiction) = held.last.unzip();
+        Self {
+            entries: held.entries,
+            contradictions: held.contradictions,
+            noticed: noticed.map(text_of_ns),
+            contradiction,
+        }
+    }
 }
 
 /// Whether a gateway is there.
@@ -187,6 +217,7 @@ impl Report {
             health: health.map(HealthReport::of),
             bundle: config.and_then(BundleReport::of),
             gaps: None,
+            audit: None,
         }
     }
 

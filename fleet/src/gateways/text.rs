@@ -72,6 +72,17 @@ pub(super) fn one(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     if let Some(health) = &report.health {
         said(health, out)?;
     }
+    if let Some(audit) = &report.audit {
+        writeln!(out, "  audit log    {} entries", audit.entries)?;
+        if let (Some(noticed), Some(text)) = (&audit.noticed, &audit.contradiction) {
+            let times = audit.contradictions;
+            writeln!(
+                out,
+                "    CONTRADICTS what was known, {times} times; last {noticed}: {}",
+                text.escape_debug()
+            )?;
+        }
+    }
     let Some(gaps) = &report.gaps else {
         return Ok(());
     };

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use wardlink_wire::audit;
 use wardlink_wire::batch::Batch;
 use wardlink_wire::codec::{self, Limit};
 use wardlink_wire::id::GatewayId;
@@ -74,8 +75,13 @@ fn take(
         }
     };
     let batches = match content {
-        Content::Note(gateway, note) => {
+        Content::Note(gateway, note, head) => {
             group.note(&gateway, note, arrival.payload)?;
+            if let Some((head, said_ns)) = head
+                && let Some(detail) = group.audit(&gateway, &head, said_ns, received_ns)?
+            {
+                return Ok(refuse("audit", detail));
+            }
             // Said of an archive that was put back, the receipt at the broker may promise what is gone.
             if note == Note::Birth {
                 stored.gateways.insert(gateway);
@@ -123,7 +129,8 @@ fn insert(
 enum Content {
     /// Each with its encoded bytes.
     Batches(Vec<(Batch, Vec<u8>)>),
-    Note(GatewayId, Note),
+    /// A state comes with the end of the gateway's audit log and the time it was said.
+    Note(GatewayId, Note, Option<(audit::Head, i64)>),
 }
 
 fn judge(arrival: Arrival<'_>, master: &PayloadMasterKey) -> Result<Content, Refusal> {
@@ -134,19 +141,23 @@ fn judge(arrival: Arrival<'_>, master: &PayloadMasterKey) -> Result<Content, Ref
             arrival.payload,
             topic.gateway,
             Note::Birth,
-            |birth: &Birth| (birth.schema, &birth.gateway),
+            |birth: &Birth| (birth.schema, &birth.gateway, None),
         ),
         Subject::State => said(
             arrival.payload,
             topic.gateway,
             Note::State,
-            |state: &State| (state.schema, &state.gateway),
+            |state: &State| {
+                let health = state.health.as_ref();
+                let end = health.and_then(|health| Some((health.audit.clone()?, health.utc_ns)));
+                (state.schema, &state.gateway, end)
+            },
         ),
         Subject::ConfigState => said(
             arrival.payload,
             topic.gateway,
             Note::ConfigState,
-            |state: &ConfigState| (state.schema, &state.gateway),
+            |state: &ConfigState| (state.schema, &state.gateway, None),
         ),
         Subject::Receipt | Subject::Config => refuse("topic", "not for the monitor"),
     }
@@ -196,19 +207,19 @@ fn said<T: serde::de::DeserializeOwned + serde::Serialize>(
     payload: &[u8],
     gateway: GatewayId,
     note: Note,
-    head: impl Fn(&T) -> (u16, &GatewayId),
+    head: impl Fn(&T) -> (u16, &GatewayId, Option<(audit::Head, i64)>),
 ) -> Result<Content, Refusal> {
     let said: T =
         codec::decode(payload, LIMIT).or_else(|error| refuse("shape", error.to_string()))?;
     match head(&said) {
-        (schema, _) if schema != SCHEMA => {
+        (schema, ..) if schema != SCHEMA => {
             refuse("schema", format!("schema {schema}, only {SCHEMA} is known"))
         }
-        (_, other) if *other != gateway => refuse(
+        (_, other, _) if *other != gateway => refuse(
             "other-topic",
             format!("says {other} on the topic of {gateway}"),
         ),
-        _ => Ok(Content::Note(gateway, note)),
+        (.., end) => Ok(Content::Note(gateway, note, end)),
     }
 }
 

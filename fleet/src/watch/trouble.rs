@@ -95,6 +95,7 @@ mod tests {
             }),
             bundle: None,
             gaps: None,
+            audit: None,
         }
     }
 

@@ -8,6 +8,7 @@ use wardlink_wire::receipt::Receipt;
 use wardlink_wire::record::{Body, Numeric, Quality, Record};
 use wardlink_wire::sequence::{Sequence, SequenceRange};
 use wardlink_wire::signature::SigningKey;
+use wardlink_wire::state::Health;
 use wardlink_wire::stream::{Stream, StreamKind};
 use wardlink_wire::time::{Clock, ClockState, Timestamp};
 
@@ -228,4 +229,74 @@ fn offline(name: &str) -> Vec<u8> {
         health: None,
     };
     codec::encode(&state).unwrap()
+}
+
+/// A state of `gw-1`, said at this second, whose audit log has so many entries and ends with this hash.
+fn state(second: i64, entries: u64, hash: u8) -> Vec<u8> {
+    let health = Health {
+        utc_ns: second * SECOND,
+        clock: Clock {
+            state: ClockState::Synchronised,
+            error_ms: None,
+        },
+        epoch: Epoch::from_bytes([1; 16]),
+        lanes: Vec::new(),
+        devices_lost: Vec::new(),
+        faults: Vec::new(),
+        certificate_ends: 0,
+        audit: Some(audit::Head {
+            entries,
+            hash: vec![hash; 32],
+        }),
+    };
+    let state = State {
+        schema: SCHEMA,
+        gateway: gateway("gw-1"),
+        online: true,
+        health: Some(health),
+    };
+    codec::encode(&state).unwrap()
+}
+
+const SECOND: i64 = 1_000_000_000;
+
+#[test]
+fn an_audit_log_that_was_cut_or_rewritten_is_told_once_and_remembered() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut archive = Archive::open(folder.path()).unwrap();
+    let mut take = |payload: Vec<u8>, received: i64| {
+        let arrival = Arrival {
+            topic: "wardlink/1/gw-1/state",
+            payload: &payload,
+        };
+        let arrivals = std::iter::once(arrival);
+        let stored = store(&mut archive, &master(), arrivals, received * SECOND).unwrap();
+        stored
+            .refusals
+            .into_iter()
+            .map(|told| told.reason)
+            .collect::<Vec<_>>()
+    };
+    let nothing = Vec::<&str>::new();
+    // It grows; the same state again, an older one redelivered and a last will are no news.
+    assert_eq!(take(state(10, 3, 3), 10), nothing);
+    assert_eq!(take(state(20, 5, 5), 20), nothing);
+    assert_eq!(take(state(20, 5, 5), 21), nothing);
+    assert_eq!(take(state(10, 3, 3), 22), nothing);
+    assert_eq!(take(offline("gw-1"), 23), nothing);
+    // Cut.
+    assert_eq!(take(state(30, 4, 4), 30), ["audit"]);
+    assert_eq!(take(state(40, 4, 4), 40), nothing);
+    // Rewritten at the same length.
+    assert_eq!(take(state(50, 4, 9), 50), ["audit"]);
+    assert_eq!(take(state(60, 6, 6), 60), nothing);
+    // Put back, by a gateway whose clock was put back too: it is not taken for a repetition an hour later.
+    assert_eq!(take(state(5, 3, 3), 3_660), ["audit"]);
+
+    let held = archive.audit_of(&gateway("gw-1")).unwrap().unwrap();
+    assert_eq!((held.entries, held.contradictions), (3, 3));
+    let (at, text) = held.last.unwrap();
+    assert_eq!(at, 3_660 * SECOND);
+    assert!(text.contains("ends after 3 entries, and had 6"), "{text}");
+    assert_eq!(archive.audit_of(&gateway("gw-2")).unwrap(), None);
 }
