@@ -1,6 +1,6 @@
 # Thin on purpose: what needs more than a line is a script in scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test cross-test test-firmware soak lint bench cross deb test-deb clean-demo fuzz test-brokers chaos loss test-fleet test-powercut test-hardware image test-image
+.PHONY: help demo footprint test cross-test test-firmware soak lint bench cross deb test-deb clean-demo fuzz test-brokers chaos loss test-fleet test-powercut test-hardware image test-image
 
 help: ## say what the targets do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -46,7 +46,7 @@ loss: ## what MQTT clients lose under our ledger, through hundreds of faults
 soak: ## power cuts and failing media against the store's model, until stopped
 	cargo test -p wardlink-agent --all-features --lib -- --ignored --exact store::tests::powercut::soak --nocapture
 
-fuzz: ## fuzz what reads bytes from outside; ARGS="60 segment": seconds each, one target
+fuzz: ## fuzz what reads bytes from outside; ARGS="60 segment": seconds each, one target (or decoders)
 	scripts/fuzz.sh $(ARGS)
 
 lint: ## rustfmt, clippy, rustdoc, cargo-deny; none may complain
@@ -60,6 +60,9 @@ bench: ## measure encode, seal, append and the peers
 
 cross: ## build the agent for aarch64 and armv7 Linux and check its size
 	scripts/cross.sh build $(ARGS)
+
+footprint: ## measure memory, start, CPU and flash life of the release program; writes docs/footprint.md
+	scripts/footprint.sh
 
 deb: ## pack the agent for Debian, arm64 and armhf
 	scripts/deb.sh $(ARGS)

@@ -44,25 +44,27 @@ promise "the program runs" inside /usr/bin/wardlink-agent --version
 promise "the agent has a user without a shell" test "$(inside getent passwd wardlink | cut -d: -f7)" = /usr/sbin/nologin
 promise "that user may open buses and lines" test "$(inside id -nG wardlink | tr ' ' '\n' | grep -cxE 'i2c|spi|gpio|dialout')" = 4
 promise "the store's folder is its own" test "$(owner /var/lib/wardlink)" = "wardlink:wardlink 700"
-promise "the unit is enabled" test -e "$root/etc/systemd/system/multi-user.target.wants/wardlink-agent.service"
+promise "the unit is enabled" test -L "$root/etc/systemd/system/multi-user.target.wants/wardlink-agent.service"
 promise "the unit is one that systemd accepts" inside systemd-analyze verify wardlink-agent.service
+promise "before it is enrolled a command says what is missing" \
+    grep -q "/var/lib/wardlink/agent.toml: cannot be read" <<<"$(inside /usr/bin/wardlink-agent doctor 2>&1 || true)"
 
-echo key >"$root/etc/wardlink/store.key"
-echo "schema = 1" >"$root/etc/wardlink/agent.toml"
+echo key >"$root/var/lib/wardlink/store.key"
+echo "schema = 1" >"$root/var/lib/wardlink/agent.toml"
 mkdir "$root/var/lib/wardlink/store"
 echo batches >"$root/var/lib/wardlink/store/segment"
 
 inside dpkg -i --force-depends /tmp/wardlink.deb >/dev/null
-promise "an upgrade keeps the identity" test "$(cat "$root/etc/wardlink/store.key")" = key
+promise "an upgrade keeps the identity" test "$(cat "$root/var/lib/wardlink/store.key")" = key
 promise "an upgrade keeps the store" test "$(cat "$root/var/lib/wardlink/store/segment")" = batches
 
 inside dpkg --remove wardlink-agent >/dev/null
 promise "a removal takes the program" test ! -e "$root/usr/bin/wardlink-agent"
 promise "a removal keeps the store" test "$(cat "$root/var/lib/wardlink/store/segment")" = batches
-promise "a removal keeps the key" test "$(cat "$root/etc/wardlink/store.key")" = key
+promise "a removal keeps the key" test "$(cat "$root/var/lib/wardlink/store.key")" = key
 
 inside dpkg --purge wardlink-agent >/dev/null
-promise "a purge erases the key" test ! -e "$root/etc/wardlink/store.key"
+promise "a purge erases the key" test ! -e "$root/var/lib/wardlink/store.key"
 promise "a purge leaves nothing of the store" test ! -e "$root/var/lib/wardlink"
 promise "a purge takes the user" test -z "$(inside getent passwd wardlink || true)"
 echo "$passed passed, 0 failed"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What the tests need beside Rust and a C compiler: mosquitto, as a second, real broker, and what builds and
-# runs ARM programs here.
+# What the tests need beside Rust and a C compiler: mosquitto, as a second, real broker, a D-Bus daemon, which the
+# tests start on a bus of their own, and what builds and runs ARM programs here.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin
@@ -13,4 +13,9 @@ if ! command -v mosquitto >/dev/null; then
             echo "make test: mosquitto.service could not be disabled" >&2
     fi
 fi
+# networks of the tests' own take root: without it those tests say that they are not run
+if [ "$(id -u)" -eq 0 ]; then
+    scripts/packages.sh "make test" ip=iproute2 tc=iproute2 nft=nftables
+fi
+scripts/packages.sh "make test" dbus-daemon=dbus-daemon
 scripts/cross.sh tools

@@ -2,8 +2,12 @@
 //!
 //! What is measured: messages a second and CPU a message, from a store full of backlog to the broker's last
 //! PUBACK (`delivery = "broker"`: read, open, seal for the monitor, publish, acknowledge), against a client
-//! that publishes ready bytes; the time from a commit to the arrival of live vitals while backlog drains; and
-//! the time from connecting to the first delivery. Needs mosquitto and says so where it is missing.
+//! that publishes ready bytes, with one and with several messages a flush, `mosquitto_pub -l` and a mosquitto
+//! bridge; the time from a commit to the arrival of live vitals while backlog drains; and the time from
+//! connecting to the first delivery. Needs mosquitto and says so where it is missing.
+//!
+//! For the agent a message is a batch in its store: it joins small ones, as it does in the field. A size as the
+//! argument measures the agent and the bare client with that size only.
 
 #![expect(
     clippy::expect_used,
@@ -14,6 +18,7 @@
 mod uplink {
     pub(crate) mod bare;
     pub(crate) mod broker;
+    pub(crate) mod peers;
     pub(crate) mod product;
 }
 
@@ -22,7 +27,7 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 
 use uplink::broker::Broker;
-use uplink::{bare, product};
+use uplink::{bare, peers, product};
 
 fn main() {
     // `cargo test --benches` asks every bench whether it runs.
@@ -37,18 +42,36 @@ fn main() {
         .enable_all()
         .build()
         .expect("a runtime");
-    println!("payload   messages   bare rumqttc            the agent               ratio");
-    for (payload, messages) in [(256, 20_000), (4096, 10_000), (65_536, 1000)] {
-        let (mut bare_best, mut agent_best) = (Rate::NONE, Rate::NONE);
-        for _ in 0..PASSES {
-            bare_best = bare_best.best(runtime.block_on(bare::publish(&broker, payload, messages)));
-            agent_best =
-                agent_best.best(runtime.block_on(product::drain(&broker, payload, messages)));
+    let only = std::env::args().find_map(|argument| argument.parse::<usize>().ok());
+    for (payload, messages) in [(256, 20_000), (4096, 10_000), (65_536, 2000)] {
+        if only.is_some_and(|only| only != payload) {
+            continue;
         }
-        println!(
-            "{payload:>7} B {messages:>8} {bare_best} {agent_best} {:>8.2}",
-            agent_best.messages / bare_best.messages
-        );
+        let (mut one, mut many, mut agent) = (Rate::NONE, Rate::NONE, Rate::NONE);
+        for _ in 0..PASSES {
+            let bare = |flushed| bare::publish(&broker, payload, messages, flushed);
+            one = one.best(runtime.block_on(bare(1)));
+            many = many.best(runtime.block_on(bare(FLUSHED)));
+            agent = agent.best(runtime.block_on(product::drain(&broker, payload, messages)));
+        }
+        println!("{messages} messages of {payload} B");
+        let row = |name: &str, rate: Option<Rate>| match rate {
+            Some(rate) => {
+                let ratio = rate.messages / one.messages;
+                println!("  {name:<40} {rate} {ratio:>6.2}");
+            }
+            None => println!("  {name:<40} missing"),
+        };
+        row("bare rumqttc, a message a flush", Some(one));
+        row("bare rumqttc, up to 32 messages a flush", Some(many));
+        row("the agent", Some(agent));
+        if only.is_some() {
+            return;
+        }
+        let pub_l = peers::mosquitto_pub(&broker, payload, messages);
+        row("mosquitto_pub -l, with its start", pub_l);
+        let bridge = runtime.block_on(peers::bridge(&broker, payload, messages));
+        row("mosquitto bridge, to a subscriber", bridge);
     }
     let (first, mut live) = runtime.block_on(product::live_while_draining(&broker, 4096, 40_000));
     live.sort_unstable();
@@ -109,4 +132,6 @@ pub(crate) fn cpu() -> Duration {
     Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-const PASSES: u32 = 2;
+const PASSES: u32 = 3;
+/// As the agent's own connection does it.
+const FLUSHED: usize = 32;

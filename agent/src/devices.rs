@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use wardlink_firmware_shim::device::Device;
+use wardlink_firmware_shim::drivers::ble;
 use wardlink_firmware_shim::drivers::tmp10x::Part;
 use wardlink_firmware_shim::reading::{self, StreamSpec};
 use wardlink_firmware_shim::sim::{Patient, SimBus, SimClock, World};
@@ -19,7 +20,9 @@ use wardlink_firmware_shim::{linux, sim};
 use wardlink_wire::birth;
 use wardlink_wire::decimal::Decimal;
 use wardlink_wire::id::DeviceId;
-use wardlink_wire::profile::{Bus, DeviceSettings, Kind, Options, Simulation};
+use wardlink_wire::profile::{
+    Bus, Characteristic, DeviceSettings, Driver, Kind, Options, Simulation,
+};
 use wardlink_wire::stream::{Ratio, Sampling, Stream, StreamKind};
 
 use crate::clock;
@@ -85,9 +88,10 @@ pub fn attach(
     let options = &settings.driver.options;
     let maker = maker(settings.driver.kind);
     let device = match &settings.bus {
-        Bus::Simulated(simulation) => simulated(maker.simulated, simulation, options),
+        Bus::Simulated(simulation) => simulated(maker.simulated, simulation, &settings.driver),
         Bus::Path(path) => (maker.real)(path, options),
         Bus::Network(address) => linux::hl7(*address, options.sender.as_deref()),
+        Bus::Bluetooth(address) => linux::bluetooth(address, characteristic(options)),
     };
     let since_ns = clock::now().utc_ns;
     let describe = |spec: &StreamSpec| stream(settings, spec, numbers.next(), since_ns);
@@ -125,17 +129,16 @@ pub fn event_stream(device: DeviceId, number: u32, simulated: bool, since_ns: i6
 fn simulated(
     make: fn(&World, &Options) -> Box<dyn Device>,
     simulation: &Simulation,
-    options: &Options,
+    driver: &Driver,
 ) -> Box<dyn Device> {
     let mut world = world(simulation);
-    match simulation.scenario.as_deref().map(scenario::read) {
-        None => make(&world, options),
-        Some(Ok(scenario)) => {
-            world.scenario = Arc::new(scenario);
-            make(&world, options)
+    match scenario::of(driver.kind, simulation) {
+        Ok(scenario) => {
+            world.scenario = Arc::new(scenario.unwrap_or_default());
+            make(&world, &driver.options)
         }
-        Some(Err(why)) => Box::new(scenario::Refusing {
-            device: make(&world, options),
+        Err(why) => Box::new(scenario::Refusing {
+            device: make(&world, &driver.options),
             why,
         }),
     }
@@ -212,11 +215,34 @@ fn maker(kind: Kind) -> Maker {
             real: |path, _| linux::board(path),
             simulated: |world, _| sim::board(world),
         },
+        // The profile refuses a path here, too.
+        Kind::Bluetooth => Maker {
+            real: |_, told| linux::bluetooth(NOBODY, characteristic(told)),
+            simulated: |world, told| sim::bluetooth(world, characteristic(told)),
+        },
         Kind::Frontend => Maker {
             // The profile refuses a front end on a real bus; played here it still is one.
-            real: |_, told| sim::frontend(&world(&Simulation::default()), &told.recording),
-            simulated: |world, told| sim::frontend(world, &told.recording),
+            real: |_, told| frontend(world(&Simulation::default()), told),
+            simulated: |world, told| frontend(world.clone(), told),
         },
+    }
+}
+
+fn frontend(mut world: World, told: &Options) -> Box<dyn Device> {
+    world.rate = (told.rate > 0).then_some(told.rate);
+    sim::frontend(&world, &told.recording)
+}
+
+/// The profile requires one; without a word it would be the first.
+fn characteristic(told: &Options) -> ble::Characteristic {
+    match told.characteristic {
+        None | Some(Characteristic::PlxContinuous) => ble::Characteristic::PlxContinuous,
+        Some(Characteristic::PlxSpotCheck) => ble::Characteristic::PlxSpotCheck,
+        Some(Characteristic::Temperature) => ble::Characteristic::Temperature,
+        Some(Characteristic::BloodPressure) => ble::Characteristic::BloodPressure,
+        Some(Characteristic::HeartRate) => ble::Characteristic::HeartRate,
+        Some(Characteristic::Weight) => ble::Characteristic::Weight,
+        Some(Characteristic::Glucose) => ble::Characteristic::Glucose,
     }
 }
 
@@ -232,6 +258,7 @@ fn world(simulation: &Simulation) -> World {
             .signal
             .as_ref()
             .map(|source| (source.recording.clone(), source.signal.clone())),
+        rate: simulation.signal.as_ref().and_then(|source| source.rate),
         bus: simulation
             .shared
             .as_deref()
@@ -271,5 +298,7 @@ pub(crate) const fn decimal(value: reading::Decimal) -> Decimal {
 
 /// An address of documentation (RFC 5737), which no machine has.
 const NOWHERE: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 0), 0));
+/// An address that no device has.
+const NOBODY: &str = "00:00:00:00:00:00";
 /// The name of every event stream.
 const EVENTS: &str = "events";

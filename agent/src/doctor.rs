@@ -66,6 +66,7 @@ pub fn examine(config: &Path, reach: Reach) -> Result<Vec<Finding>, Faults> {
     findings.extend(devices::examine(&settings.profile.enrolled));
     findings.extend(machine::examine());
     findings.push(broker::identity(&settings));
+    findings.push(broker::renewal(&settings));
     match reach {
         Reach::Everything => findings.push(broker::reach(&settings.broker)),
         Reach::Offline => findings.push(Finding::doubtful(

@@ -36,12 +36,15 @@ struct Arguments {
     command: Command,
 }
 
+/// Where the package's unit looks for the configuration.
+const INSTALLED: &str = "/var/lib/wardlink/agent.toml";
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Measure, record and deliver until told to stop
     Run {
         /// The gateway's configuration file
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", default_value = INSTALLED)]
         config: PathBuf,
         /// On an orderly stop, print the last status as one line of JSON
         #[arg(long)]
@@ -59,7 +62,7 @@ enum Command {
     /// Read the configuration and every file it names, and report all faults at once
     Check {
         /// The gateway's configuration file
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", default_value = INSTALLED)]
         config: PathBuf,
     },
     /// Look whether this gateway would measure, keep and deliver: changes nothing, disturbs nobody
@@ -68,7 +71,7 @@ enum Command {
     /// wrong, 1 something is, 2 the configuration has faults.
     Doctor {
         /// The gateway's configuration file
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", default_value = INSTALLED)]
         config: PathBuf,
         /// Send nothing to the network
         #[arg(long)]
@@ -86,8 +89,8 @@ enum Command {
     /// Ask the running agent how it does
     Status {
         /// The gateway's configuration file, which names the status socket
-        #[arg(long, value_name = "FILE", required_unless_present = "socket")]
-        config: Option<PathBuf>,
+        #[arg(long, value_name = "FILE", default_value = INSTALLED)]
+        config: PathBuf,
         /// The status socket itself
         #[arg(long, value_name = "SOCKET", conflicts_with = "config")]
         socket: Option<PathBuf>,
@@ -118,7 +121,7 @@ fn main() -> ExitCode {
             config,
             socket,
             json,
-        } => status(config, socket, json),
+        } => status(&config, socket, json),
     };
     outcome.unwrap_or_else(|error| {
         complain(&format!("{error:#}"));
@@ -237,23 +240,18 @@ fn doctor(config: &Path, offline: bool, json: bool) -> anyhow::Result<ExitCode> 
     })
 }
 
-fn status(
-    config: Option<PathBuf>,
-    socket: Option<PathBuf>,
-    json: bool,
-) -> anyhow::Result<ExitCode> {
-    let socket = match (socket, config) {
-        (Some(socket), _) => socket,
-        (None, Some(config)) => match Settings::load(&config) {
+fn status(config: &Path, socket: Option<PathBuf>, json: bool) -> anyhow::Result<ExitCode> {
+    let socket = match socket {
+        Some(socket) => socket,
+        None => match Settings::load(config) {
             Ok(settings) => settings.status_socket.with_context(|| {
                 format!(
                     "{}: status.socket is not set, so nobody can ask",
                     config.display()
                 )
             })?,
-            Err(faults) => return Ok(refuse(&config, &faults.to_string())),
+            Err(faults) => return Ok(refuse(config, &faults.to_string())),
         },
-        (None, None) => anyhow::bail!("--config or --socket is needed"),
     };
     let report = Report::ask(&socket)?;
     if json {

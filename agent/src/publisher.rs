@@ -11,7 +11,7 @@
 //! | `uplink`, `serve` | connection after connection; one connection |
 //! | `supply`, `marks` | what is to be sent, and what of it is live |
 //! | `order`, `bucket`, `window`, `flow` | what goes next, and when it may |
-//! | `suspects`, `cut` | what a broker does not want |
+//! | `suspects`, `cut`, `join` | what a broker does not want; how messages are made |
 //! | `messages`, `expiry` | what else is said |
 
 mod bucket;
@@ -19,6 +19,7 @@ mod cut;
 mod dial;
 mod expiry;
 mod flow;
+mod join;
 mod link;
 mod marks;
 mod messages;
@@ -40,6 +41,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use wardlink_wire::birth;
 use wardlink_wire::id::GatewayId;
+use wardlink_wire::message::Sealer;
 use wardlink_wire::profile::Profile;
 use wardlink_wire::signature::VerifyingKey;
 use wardlink_wire::state::ConfigState;
@@ -104,10 +106,12 @@ impl Publisher {
             self.broker.clone(),
             self.health.clone(),
         );
+        let key = &self.monitor.payload_key;
+        let sealer = Sealer::new(self.gateway.clone(), self.store.epoch(), key)
+            .map_err(|error| PublisherError::Seal(error.to_string()))?;
         let source = StoreSource {
             store: self.store,
-            gateway: self.gateway.clone(),
-            key: Arc::new(self.monitor.payload_key),
+            sealer: Arc::new(sealer),
             health: self.health.clone(),
         };
         let outside = Outside {

@@ -180,11 +180,17 @@ impl Running {
     }
 }
 
-/// Devices that share a bus share its thread; a simulated device has a bus of its own if it names none.
+/// Devices that share a bus share its thread; a simulated device has a bus of its own if it names none. All chip
+/// selects of one SPI controller are one bus.
 fn bus_of(settings: &DeviceSettings) -> String {
     match &settings.bus {
         Bus::Simulated(simulation) if simulation.shared.is_none() => {
             format!("sim/{}", settings.id)
+        }
+        Bus::Path(path) => {
+            let name = path.display().to_string();
+            let controller = name.strip_prefix("/dev/spidev").and(name.split_once('.'));
+            controller.map_or(name.clone(), |(controller, _)| controller.to_owned())
         }
         shared => shared.name(),
     }
@@ -200,3 +206,6 @@ pub enum SamplerError {
 
 /// How often buses are looked after.
 const WATCH: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;

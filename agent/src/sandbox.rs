@@ -3,7 +3,8 @@
 //! Owns the Landlock rules (files, in `files`) and the seccomp filter (system calls, in `calls`). Promises
 //! that a part which is taken over by what a device or a broker sends can neither read what is not the
 //! agent's nor start a program, whoever started the agent and from where. Refuses nothing that measuring,
-//! keeping and delivering need: a kernel that has no Landlock is said, and the agent measures all the same.
+//! keeping and delivering need: a kernel that has no Landlock or no seccomp is said, and the agent measures all
+//! the same.
 //!
 //! Both hold for the calling thread and every thread it starts: call [`confine`] before the first one.
 
@@ -21,7 +22,7 @@ pub use files::{Access, Grants};
 pub struct Confinement {
     /// Files, by Landlock.
     pub files: Files,
-    /// System calls, by seccomp; not on processors the filter's compiler does not know.
+    /// System calls, by seccomp; not on processors the filter's compiler does not know, nor on kernels without it.
     pub calls: bool,
 }
 
@@ -46,7 +47,7 @@ impl fmt::Display for Confinement {
         let calls = if self.calls {
             "system calls by seccomp"
         } else {
-            "system calls not by the agent: its unit does it"
+            "system calls not by the agent, without seccomp here: its unit does it"
         };
         write!(f, "{files}; {calls}")
     }
@@ -59,7 +60,7 @@ impl fmt::Display for Confinement {
 pub fn confine(grants: &Grants) -> Result<Confinement, SandboxError> {
     let files = files::confine(grants)?;
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-    let calls = calls::confine().map(|()| true)?;
+    let calls = calls::confine()?;
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     let calls = false;
     Ok(Confinement { files, calls })

@@ -85,16 +85,24 @@ fn hl7(bencher: Bencher<'_, '_>) {
         });
 }
 
-/// Ten blood pressures with time, pulse and status.
-#[divan::bench]
-fn bluetooth(bencher: Bencher<'_, '_>) {
-    let value = [
-        0x16, 120, 0, 80, 0, 93, 0, 0xe8, 0x07, 0x06, 0x17, 0x0e, 0x23, 0x0a, 72, 0, 0, 0,
-    ];
+/// Ten values of a characteristic: a blood pressure with time, pulse and status; a saturation; a heart rate.
+#[divan::bench(args = ["blood-pressure", "plx-continuous", "heart-rate"])]
+fn bluetooth(bencher: Bencher<'_, '_>, characteristic: &str) {
+    let (characteristic, value): (_, &[u8]) = match characteristic {
+        "blood-pressure" => (
+            Characteristic::BloodPressure,
+            &[
+                0x16, 120, 0, 80, 0, 93, 0, 0xe8, 0x07, 0x06, 0x17, 0x0e, 0x23, 0x0a, 72, 0, 0, 0,
+            ],
+        ),
+        "plx-continuous" => (
+            Characteristic::PlxContinuous,
+            &[0x18, 97, 0, 72, 0, 0, 0, 0, 25, 0xf0],
+        ),
+        _ => (Characteristic::HeartRate, &[0x16, 72, 0x55, 0x03]),
+    };
     let mut readings = Vec::with_capacity(4096);
-    Characteristic::BloodPressure
-        .decode(&value, &mut readings)
-        .unwrap();
+    characteristic.decode(value, &mut readings).unwrap();
     let records = readings.len() * 10;
     bencher
         .counter(BytesCount::new(value.len() * 10))
@@ -102,9 +110,7 @@ fn bluetooth(bencher: Bencher<'_, '_>) {
         .bench_local(|| {
             readings.clear();
             for _ in 0..10 {
-                Characteristic::BloodPressure
-                    .decode(&value, &mut readings)
-                    .unwrap();
+                characteristic.decode(value, &mut readings).unwrap();
             }
         });
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{AllocProfiler, Bencher};
 use wardlink_firmware_shim::device::Device;
+use wardlink_firmware_shim::drivers::ble::Characteristic;
 use wardlink_firmware_shim::drivers::board::{Board, Content, Frame};
 use wardlink_firmware_shim::drivers::line::Protocol;
 use wardlink_firmware_shim::drivers::tmp10x::Part;
@@ -26,7 +27,7 @@ fn main() {
 }
 
 /// A numeric sensor on a simulated bus: one record a poll.
-#[divan::bench(args = ["tmp102", "max30205", "mlx90614", "tmp117"])]
+#[divan::bench(args = ["tmp102", "max30205", "mlx90614", "tmp117", "ads1115"])]
 fn numeric_poll(bencher: Bencher<'_, '_>, chip: &str) {
     let (hand, world) = world();
     let second = Duration::from_secs(1);
@@ -34,6 +35,7 @@ fn numeric_poll(bencher: Bencher<'_, '_>, chip: &str) {
         "tmp102" => sim::tmp10x(&world, Part::Tmp102, 0x48, second),
         "max30205" => sim::max30205(&world, 0x48, second),
         "mlx90614" => sim::mlx90614(&world, 0x5a, second),
+        "ads1115" => sim::ads1115(&world, 0x48, 0, second),
         _ => sim::tmp117(&world, 0x48, second),
     };
     poll(bencher, device, &hand, second, 1);
@@ -53,6 +55,18 @@ fn ads1292r_second(bencher: Bencher<'_, '_>) {
     let (hand, world) = world();
     let device = sim::ads1292r(&world, 250);
     poll(bencher, device, &hand, Duration::from_millis(40), 25);
+}
+
+/// A value of a Bluetooth device a second, with what it measured behind it.
+#[divan::bench(args = ["plx-continuous", "heart-rate"])]
+fn bluetooth_second(bencher: Bencher<'_, '_>, characteristic: &str) {
+    let (hand, world) = world();
+    let characteristic = match characteristic {
+        "heart-rate" => Characteristic::HeartRate,
+        _ => Characteristic::PlxContinuous,
+    };
+    let device = sim::bluetooth(&world, characteristic);
+    poll(bencher, device, &hand, Duration::from_millis(100), 10);
 }
 
 /// The sensor board's decoder.

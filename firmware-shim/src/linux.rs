@@ -3,10 +3,14 @@
 //! A constructor touches no hardware and never fails; the bus is opened by `start`, and again by `start`
 //! after a fault. What cannot be opened is a fault that names the path and says what to do.
 
+mod bluetooth;
+#[cfg(feature = "bluez")]
+mod bluez;
 mod gpio;
 mod i2c;
 mod mllp;
 mod serial;
+mod shared;
 mod spi;
 
 use std::io;
@@ -17,6 +21,7 @@ use std::time::Duration;
 use crate::device::{Device, Fault, FaultKind};
 use crate::drivers::ads1115::Ads1115;
 use crate::drivers::ads1292r::Ads1292r;
+use crate::drivers::ble::Characteristic;
 use crate::drivers::board::Board;
 use crate::drivers::cms50d::Cms50d;
 use crate::drivers::ivy450c::Ivy450c;
@@ -113,6 +118,13 @@ pub fn ivy450c(path: &Path) -> Box<dyn Device> {
 #[must_use]
 pub fn hl7(address: SocketAddr, sender: Option<&str>) -> Box<dyn Device> {
     Box::new(Mllp::new(address, sender))
+}
+
+/// One characteristic of a health device on Bluetooth, by the device's address (`AA:BB:CC:DD:EE:FF`). Received by
+/// BlueZ; a program that was built without the feature `bluez` says so at every start.
+#[must_use]
+pub fn bluetooth(address: &str, characteristic: Characteristic) -> Box<dyn Device> {
+    bluetooth::device(address, characteristic)
 }
 
 /// The addresses of an I2C bus that answer when one byte is read from them; nothing is written. A chip whose

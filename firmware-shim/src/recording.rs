@@ -54,12 +54,25 @@ impl Recording {
     /// # Errors
     /// When a file is missing or too short, cannot be understood, or uses what is not supported.
     pub fn open(path: &Path) -> Result<Self, RecordingError> {
+        Self::open_at(path, None)
+    }
+
+    /// Opens a recording whose rate is said here, samples a second: a table that does not say it itself.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and when the recording says another rate or is of a format that always says its own.
+    pub fn open_at(path: &Path, rate: Option<u32>) -> Result<Self, RecordingError> {
         let ending = path.extension().unwrap_or_default();
+        let is_table = ending.eq_ignore_ascii_case("csv");
+        if rate.is_some() && !is_table {
+            let why = "only a .csv takes a rate from the profile: this format says its own";
+            return Err(RecordingError::content(path, why.to_owned()));
+        }
         let (signals, content) = if ending.eq_ignore_ascii_case("edf") {
             let (signals, samples) = edf::open(path)?;
             (signals, Content::Edf(samples))
-        } else if ending.eq_ignore_ascii_case("csv") {
-            let (signals, samples) = csv::open(path)?;
+        } else if is_table {
+            let (signals, samples) = csv::open(path, rate)?;
             (signals, Content::Csv(samples))
         } else {
             let record = wfdb::Record::open(path)?;

@@ -7,6 +7,7 @@
 
 mod ads1115;
 mod ads1292r;
+mod bluetooth;
 mod board;
 mod bus;
 mod clock;
@@ -37,6 +38,7 @@ use std::sync::Arc;
 
 pub use ads1115::ads1115;
 pub use ads1292r::ads1292r;
+pub use bluetooth::bluetooth;
 pub use board::board;
 pub use clock::SimClock;
 pub use cms50d::cms50d;
@@ -64,6 +66,8 @@ pub struct World {
     pub patient: Patient,
     /// Takes the signal from a recording (header file, signal description) in place of the patient.
     pub signal: Option<(PathBuf, Option<String>)>,
+    /// Samples a second of the recording, where it does not say it itself.
+    pub rate: Option<u32>,
     /// What goes wrong in it, and when.
     pub scenario: Arc<Scenario>,
     /// The bus that the device hangs on.
@@ -79,6 +83,7 @@ impl World {
             seed,
             patient: Patient::default(),
             signal: None,
+            rate: None,
             scenario: Arc::default(),
             bus: SimBus::default(),
         }

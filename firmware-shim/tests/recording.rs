@@ -268,6 +268,30 @@ fn a_fault_of_a_table_is_said_with_its_name_and_line() {
 }
 
 #[test]
+fn the_rate_of_a_table_may_be_said_by_the_profile_and_never_contradicts_the_file() {
+    let folder = TempDir::new().unwrap();
+    let said = |name: &str, text: &str, rate| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        Recording::open_at(&path, Some(rate)).map_err(|error| error.to_string())
+    };
+    let opened = said("a.csv", "x\n1\n2\n", 4).unwrap();
+    let signal = &opened.signals()[0];
+    assert_eq!((signal.rate_numerator, signal.rate_denominator), (4, 1));
+    said("b.csv", "# rate = 4\nx\n1\n", 4).unwrap();
+    let refused = said("c.csv", "# rate = 5\nx\n1\n", 4).unwrap_err();
+    assert!(
+        refused.contains("says a rate of 5/1 itself, not 4"),
+        "{refused}"
+    );
+    let refused = said("d.hea", "d 1 4\n", 4).unwrap_err();
+    assert!(refused.contains("only a .csv takes a rate"), "{refused}");
+    // A column `time` and a rate: the rows have their places by the time.
+    let opened = said("e.csv", "time,x\n0,1\n0.5,2\n", 4).unwrap();
+    assert_eq!(opened.signals()[0].samples, 3);
+}
+
+#[test]
 fn a_simulated_chip_measures_what_the_file_says() {
     let folder = TempDir::new().unwrap();
     let edf = write(folder.path(), "x.edf", "", "2", &[ecg(3), warm(3)]);

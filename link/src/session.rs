@@ -242,6 +242,8 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// A clustered broker grants nothing while it elects.
 const SUBSCRIBE: Duration = Duration::from_secs(20);
 const CLOSE: Duration = Duration::from_secs(2);
+/// Messages that are written to the socket at once if they wait: each flush costs a TLS record and a call.
+const FLUSHED: usize = 32;
 /// Messages that may wait on either side of the client before somebody has to wait.
 const REQUESTS: usize = 4096;
 const INCOMING: usize = 1024;

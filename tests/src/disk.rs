@@ -38,6 +38,15 @@ impl SmallDisk {
             .expect("shorter ballast");
     }
 
+    /// Lets nobody write it any more, root included.
+    pub fn freeze(&self) {
+        run_well(
+            Command::new("mount")
+                .args(["-o", "remount,ro"])
+                .arg(&self.0),
+        );
+    }
+
     /// Takes away what filled it.
     pub fn empty(&self) {
         fs::remove_file(self.ballast()).expect("the ballast");

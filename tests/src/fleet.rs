@@ -27,22 +27,20 @@ impl Fleet {
     #[track_caller]
     #[must_use]
     pub fn init(path: PathBuf) -> Self {
-        let names = [
-            "--no-passphrase",
-            "--broker-name",
-            "localhost",
-            "--broker-name",
-            "127.0.0.1",
-            "--broker-name",
-            "10.0.2.2",
-        ];
-        run_well(
-            ours("wardlink")
-                .arg("init")
-                .arg("--fleet")
-                .arg(&path)
-                .args(names),
-        );
+        Self::init_for(path, &["localhost", "127.0.0.1"])
+    }
+
+    /// Makes one whose broker has these names.
+    #[track_caller]
+    #[must_use]
+    pub fn init_for(path: PathBuf, broker: &[&str]) -> Self {
+        let mut command = ours("wardlink");
+        command.args(["init", "--no-passphrase", "--fleet"]);
+        command.arg(&path);
+        for name in broker {
+            command.args(["--broker-name", name]);
+        }
+        run_well(&mut command);
         Self(path)
     }
 

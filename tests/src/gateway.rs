@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use wardlink_agent::status::Report;
@@ -16,6 +17,9 @@ use crate::wait;
 pub struct Gateway {
     name: String,
     folder: PathBuf,
+    /// The network namespace in which the agent is to run.
+    namespace: Option<&'static str>,
+    environment: Vec<(String, String)>,
     running: Option<Program>,
 }
 
@@ -26,6 +30,8 @@ impl Gateway {
         Self {
             name: name.to_owned(),
             folder,
+            namespace: None,
+            environment: Vec::new(),
             running: None,
         }
     }
@@ -71,11 +77,21 @@ impl Gateway {
         fs::write(self.config(), text).expect("the configuration is written");
     }
 
+    /// Has its agent run in a network namespace from the next start on.
+    pub const fn move_into(&mut self, namespace: &'static str) {
+        self.namespace = Some(namespace);
+    }
+
     /// The key it shares with the monitor.
     #[must_use]
     pub fn payload_key(&self) -> PayloadKey {
         let key = wardlink_link::file::read_key(&self.join("payload.key")).expect("a payload key");
         PayloadKey::from_bytes(*key)
+    }
+
+    /// Sets a variable of the environment of every agent that is started from now on.
+    pub fn set_environment(&mut self, (key, value): (&str, &str)) {
+        self.environment.push((key.to_owned(), value.to_owned()));
     }
 
     /// Starts the agent and waits until it can be asked.
@@ -102,9 +118,19 @@ impl Gateway {
             "the agent of {} runs already",
             self.name
         );
-        let mut command = ours("wardlink-agent");
+        let agent = ours("wardlink-agent");
+        let mut command = match self.namespace {
+            None => agent,
+            Some(namespace) => {
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", namespace]);
+                command.arg(agent.get_program());
+                command
+            }
+        };
         command.arg("run").arg("--config").arg(self.config());
         command.args(["--json", "--grace", GRACE]).args(more);
+        command.envs(self.environment.iter().map(|(key, value)| (key, value)));
         let program = Program::start("agent", &mut command, &self.folder);
         self.running.insert(program)
     }

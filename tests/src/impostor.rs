@@ -1,4 +1,6 @@
-//! Something on the broker's port that is no broker.
+//! Something on the broker's port that is no broker, or one that takes nothing.
+
+mod mqtt;
 
 use std::fs;
 use std::io::{Read, Write};
@@ -23,6 +25,10 @@ pub enum Manner {
     Silence,
     /// TLS with the broker's own certificate, and then bytes that are no MQTT.
     GarbageInside(Arc<ServerConfig>),
+    /// MQTT 3.1.1, and this return code in answer to CONNECT.
+    Refuses(Arc<ServerConfig>, u8),
+    /// MQTT 3.1.1: it grants subscriptions and answers pings, and acknowledges no publication.
+    TakesNothing(Arc<ServerConfig>),
 }
 
 /// An impostor. It goes away when it is dropped.
@@ -103,6 +109,14 @@ fn serve(listener: &TcpListener, manner: &Manner, gone: &AtomicBool) -> usize {
                 drop(tls.read(&mut [0; 512]));
                 drop(tls.write_all(&garbage()));
                 drop(tls.flush());
+            }
+            Manner::Refuses(config, code) => {
+                let (mut tls, code) = (mqtt::over(config, &stream), *code);
+                thread::spawn(move || mqtt::refuse(&mut tls, code));
+            }
+            Manner::TakesNothing(config) => {
+                let mut tls = mqtt::over(config, &stream);
+                thread::spawn(move || mqtt::take_nothing(&mut tls));
             }
         }
         held.push(stream);

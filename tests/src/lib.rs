@@ -12,6 +12,7 @@
 //! | [`ward`] | all of them, set up |
 //! | [`client`] | one MQTT client that does what a test tells it |
 //! | [`proxy`] | a bad network between clients and a broker |
+//! | [`network`] | a bad network of the kernel's: namespaces, a router, a cable |
 //! | [`stranger`] | somebody without a certificate |
 //! | [`impostor`] | something on the port of the broker that is none |
 //! | [`loss`] | MQTT clients under the publisher's ledger |
@@ -19,8 +20,9 @@
 //! | [`forgery`] | bundles that no gateway may take |
 //! | [`operators`] | who signs, and what gateways answer |
 //! | [`series`] | what the archive holds, sample by sample |
-//! | [`profile`], [`recording`], [`oximeter`] | what gateways measure |
+//! | [`profile`], [`recording`], [`oximeter`], [`bluez`] | what gateways measure |
 
+pub mod bluez;
 pub mod broker;
 pub mod client;
 pub mod disk;
@@ -32,6 +34,7 @@ pub mod impostor;
 pub mod light;
 pub mod loss;
 pub mod monitor;
+pub mod network;
 pub mod operators;
 pub mod oximeter;
 pub mod port;

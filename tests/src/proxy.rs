@@ -5,7 +5,7 @@
 //! happens to the bytes that come next.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
@@ -35,6 +35,7 @@ pub struct Weather {
 /// A network. It goes away when it is dropped.
 #[derive(Debug)]
 pub struct Proxy {
+    address: Ipv4Addr,
     port: Port,
     shared: Arc<Shared>,
     listener: Option<JoinHandle<()>>,
@@ -64,9 +65,14 @@ impl Proxy {
     /// Stands before the brokers on these ports; the first that takes a connection has it.
     #[must_use]
     pub fn before(brokers: &[u16]) -> Self {
+        Self::at(Ipv4Addr::LOCALHOST, brokers)
+    }
+
+    /// Stands at another address of this machine before brokers that listen on loopback only.
+    #[must_use]
+    pub fn at(address: Ipv4Addr, brokers: &[u16]) -> Self {
         let port = Port::free();
-        let listener =
-            TcpListener::bind(("127.0.0.1", port.number())).expect("a port for the proxy");
+        let listener = TcpListener::bind((address, port.number())).expect("a port for the proxy");
         let shared = Arc::new(Shared {
             brokers: brokers.to_vec(),
             weather: Mutex::default(),
@@ -79,6 +85,7 @@ impl Proxy {
         let of_thread = Arc::clone(&shared);
         let listener = thread::spawn(move || of_thread.accept(&listener));
         Self {
+            address,
             port,
             shared,
             listener: Some(listener),
@@ -129,7 +136,7 @@ impl Drop for Proxy {
         self.shared.gone.store(true, Ordering::SeqCst);
         self.weather(Weather::default());
         self.cut();
-        drop(TcpStream::connect(("127.0.0.1", self.port())));
+        drop(TcpStream::connect((self.address, self.port())));
         if let Some(listener) = self.listener.take() {
             drop(listener.join());
         }

@@ -41,8 +41,19 @@ impl Ward {
     #[track_caller]
     #[must_use]
     pub fn open_with(mqtt: &str, start: impl FnOnce(PathBuf, &Path) -> Broker) -> Self {
+        Self::open_for(mqtt, &["localhost", "127.0.0.1"], start)
+    }
+
+    /// The same, for a broker that is known by these names.
+    #[track_caller]
+    #[must_use]
+    pub fn open_for(
+        mqtt: &str,
+        names: &[&str],
+        start: impl FnOnce(PathBuf, &Path) -> Broker,
+    ) -> Self {
         let folder = Folder::new();
-        let fleet = Fleet::init(folder.join("fleet"));
+        let fleet = Fleet::init_for(folder.join("fleet"), names);
         let broker = start(folder.join("broker"), &fleet.join("broker"));
         let data = folder.join("monitor");
         let monitor = Monitor::start_in(mqtt, fleet.path(), data, broker.port());

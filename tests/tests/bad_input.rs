@@ -134,6 +134,19 @@ fn a_faultless_configuration_is_said_to_be_one() {
 }
 
 #[test]
+fn a_command_without_a_file_looks_where_the_package_puts_it() {
+    for command in ["run", "check", "doctor", "status", "store inspect"] {
+        let said = run(ours("wardlink-agent")
+            .args(command.split(' '))
+            .arg("--help"));
+        // However wide the terminal is said to be.
+        let words: Vec<_> = said.stdout.split_whitespace().collect();
+        let told = "[default: /var/lib/wardlink/agent.toml]";
+        assert!(words.join(" ").contains(told), "{command}: {}", said.stdout);
+    }
+}
+
+#[test]
 fn asking_an_agent_that_does_not_run_says_so() {
     let clinic = Clinic::new();
     let gateway = clinic.gateway("gw-1");

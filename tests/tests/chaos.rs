@@ -8,13 +8,16 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
+use wardlink_tests::broker::Broker;
 use wardlink_tests::client::gateway_files;
 use wardlink_tests::fleet::{self, install};
 use wardlink_tests::gateway::Gateway;
+use wardlink_tests::network::{self, Road};
 use wardlink_tests::profile;
 use wardlink_tests::proxy::{Proxy, Weather};
 use wardlink_tests::seed::Seed;
 use wardlink_tests::series;
+use wardlink_tests::wait;
 use wardlink_tests::ward::Ward;
 
 #[test]
@@ -47,6 +50,61 @@ fn everything_arrives_once_in_the_round_of_a_seed() {
     let version = ["3.1.1", "5"][usize::from(of_round % 2 == 1)];
     round(version, &mut Seed::fixed(of_round), 3 * ALL.len());
 }
+
+/// Interfaces, carrier, routes and resends of the kernel's own, which no proxy has.
+#[test]
+fn everything_arrives_once_over_a_narrow_road_that_loses_packets_and_has_its_cable_pulled() {
+    let test =
+        "everything_arrives_once_over_a_narrow_road_that_loses_packets_and_has_its_cable_pulled";
+    let Some(road) = network::private(test) else {
+        return;
+    };
+    let here = Road::HERE.to_string();
+    let mut ward = Ward::open_for("3.1.1", &["localhost", &here], Broker::start);
+    let door = Proxy::at(Road::HERE, &[ward.broker.port()]);
+    let mut gateway = ward.enrol_through("gw-1", &profile::four_devices(8), door.port());
+    let host = format!("\"{here}\"");
+    gateway.reconfigure(&[
+        ("\"localhost\"", &host),
+        ("[broker]", "[broker]\nkeep_alive = \"2s\""),
+    ]);
+    gateway.move_into(Road::AGENT);
+    gateway.start();
+    until_delivering(&mut gateway);
+
+    road.narrow(256);
+    road.lose(30);
+    until_delivering(&mut gateway);
+    for _ in 0..2 {
+        road.pull();
+        gateway.until("the road is seen to be gone", |report| {
+            report.link != "connected"
+        });
+        let before = gateway.program().log().matches(AGAIN).count();
+        // The second time, the agent has looked at its interfaces while the cable was out.
+        wait::until("it tries again and again", || {
+            let tries = gateway.program().log().matches(AGAIN).count();
+            (tries >= before + 2).then_some(())
+        });
+        gateway.until_more_is_recorded();
+        let woken = gateway.program().log().matches(WOKEN).count();
+        road.plug();
+        wait::until("the cable wakes it", || {
+            let log = gateway.program().log();
+            (log.matches(WOKEN).count() > woken).then_some(())
+        });
+        until_delivering(&mut gateway);
+    }
+    road.mend();
+    until_delivering(&mut gateway);
+    let last = gateway.stop();
+    ward.monitor.assert_has_all_of_without_gaps(&last);
+    series::assert_whole(&ward.monitor.archive());
+    ward.monitor.stop();
+}
+
+const AGAIN: &str = "trying again in ";
+const WOKEN: &str = "the network came up: trying again at once";
 
 /// What can go wrong.
 #[derive(Debug, Clone, Copy)]

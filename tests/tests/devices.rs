@@ -15,7 +15,7 @@ use wardlink_wire::profile::{DeviceSettings, Profile};
 use wardlink_wire::record::{Absence, Quality};
 
 /// Device id, what its table says, and the streams whose numbers the patient decides.
-const DEVICES: [(&str, &str, Streams); 8] = [
+const DEVICES: [(&str, &str, Streams); 10] = [
     ("nonin-2", "driver = \"nonin\"", OXIMETER),
     ("nonin-7", "driver = \"nonin\"\nformat = 7", OXIMETER),
     ("nonin-8", "driver = \"nonin\"\nformat = 8", OXIMETER),
@@ -49,6 +49,23 @@ const DEVICES: [(&str, &str, Streams); 8] = [
             ("spo2", Expected::Spo2),
             ("pulse-rate", Expected::Rate),
             ("temperature", Expected::Exactly(36_600, -3)),
+        ],
+    ),
+    (
+        "finger",
+        "driver = \"bluetooth\"\ncharacteristic = \"plx-continuous\"",
+        &[
+            ("spo2", Expected::Spo2),
+            ("pulse-rate", Expected::Rate),
+            ("perfusion-index", Expected::Exactly(25, -1)),
+        ],
+    ),
+    (
+        "cuff",
+        "driver = \"bluetooth\"\ncharacteristic = \"blood-pressure\"",
+        &[
+            ("systolic", Expected::Exactly(121, 0)),
+            ("pulse-rate", Expected::Rate),
         ],
     ),
 ];

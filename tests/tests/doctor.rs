@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use wardlink_tests::disk::SmallDisk;
 use wardlink_tests::fleet::{self, another_authority};
+use wardlink_tests::folder::Folder;
 use wardlink_tests::gateway::Gateway;
 use wardlink_tests::profile;
 use wardlink_tests::program::{Said, ours, run};
@@ -33,6 +35,65 @@ fn a_bus_that_is_not_there_is_named_before_the_agent_starts() {
     assert_eq!(said.code, Some(1), "{}", said.stdout);
     let line = "WRONG  bus /dev/ttyNobody7: not there";
     assert!(said.stdout.contains(line), "{}", said.stdout);
+}
+
+#[test]
+fn check_warns_of_every_recording_and_scenario_that_cannot_be_played() {
+    let folder = Folder::new();
+    let (table, scenario) = (folder.join("beats.csv"), folder.join("noise.toml"));
+    fs::write(&table, "II [mV]\n0.1\n0.2\n").expect("a table");
+    let noise = "schema = 1\n[[fault]]\nkind = \"garbage\"\nat = \"1s\"\nfor = \"1s\"\n";
+    fs::write(&scenario, noise).expect("a scenario");
+    let device = |id: &str, driver: &str, rest: String| {
+        format!("[[device]]\nid = \"{id}\"\ndriver = \"{driver}\"\nbus = \"sim\"\n{rest}\n")
+    };
+    let plays = |path: &Path, rate: &str| format!("recording = {path:?}\n{rate}");
+    let scripted = format!("[device.simulation]\nscenario = {scenario:?}");
+    let text = [
+        profile::lanes("100ms"),
+        device("gone", "frontend", plays(&folder.join("gone.edf"), "")),
+        device("no-rate", "frontend", plays(&table, "")),
+        device("with-rate", "frontend", plays(&table, "rate = 250")),
+        device("chip", "tmp117", scripted.clone()),
+        device("line", "nonin", scripted),
+    ];
+    let (gateway, _fleet, _home) = lonely(&text.concat());
+    let said = check(&gateway);
+    // The agent would start: these devices say the same as their fault, the others measure.
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.stdout.contains("5 devices"), "{said:?}");
+    for warning in [
+        "device gone: ",
+        "gone.edf",
+        "device no-rate: ",
+        "say the profile's key rate",
+        "device chip: scenario ",
+        "fault[0]: garbage: only a serial line",
+    ] {
+        assert!(said.stderr.contains(warning), "{warning}: {said:?}");
+    }
+    for good in ["with-rate", "device line"] {
+        assert!(!said.stderr.contains(good), "{good}: {said:?}");
+    }
+}
+
+#[test]
+fn check_refuses_a_profile_whose_driver_nobody_knows_and_names_those_there_are() {
+    let (gateway, _fleet, _folder) = lonely(&profile::thermometer());
+    let file = gateway.join("profile.toml");
+    let text = fs::read_to_string(&file).expect("the enrolled profile");
+    fs::write(&file, text.replace("tmp117", "tmp118")).expect("it is changed");
+    let said = check(&gateway);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    for part in ["device[0].driver", "tmp118", "tmp117"] {
+        assert!(said.stderr.contains(part), "{part}: {said:?}");
+    }
+}
+
+fn check(gateway: &Gateway) -> Said {
+    let mut command = ours("wardlink-agent");
+    command.arg("check").arg("--config").arg(gateway.config());
+    run(&mut command)
 }
 
 #[test]
@@ -77,6 +138,29 @@ fn an_expired_certificate_and_a_budget_beyond_the_medium_are_wrong_in_one_go() {
         .map(|finding| finding["what"].as_str().unwrap_or_default().to_owned())
         .collect();
     assert_eq!(wrong, ["room", "certificate"], "{}", said.stdout);
+}
+
+#[test]
+fn an_identity_that_could_not_be_renewed_is_found_out_before_it_expires() {
+    let (gateway, _fleet, _folder) = lonely(&profile::thermometer());
+    let place = gateway.join("identity");
+    let Some(disk) = SmallDisk::mount(&place, 1) else {
+        eprintln!("SKIPPED: no disk to take the right to write from");
+        return;
+    };
+    for file in ["gateway.pem", "gateway.key"] {
+        fs::copy(gateway.join(file), place.join(file)).expect("the identity moves");
+    }
+    gateway.reconfigure(&[
+        ("\"gateway.pem\"", "\"identity/gateway.pem\""),
+        ("\"gateway.key\"", "\"identity/gateway.key\""),
+    ]);
+    let said = doctor(&gateway, &["--offline"]);
+    assert!(said.stdout.contains("well   renewal"), "{}", said.stdout);
+    disk.freeze();
+    let said = doctor(&gateway, &["--offline"]);
+    let line = format!("doubt  renewal: {} cannot be written", place.display());
+    assert!(said.stdout.contains(&line), "{}", said.stdout);
 }
 
 #[test]

@@ -6,6 +6,8 @@ use wardlink::pki::Validity;
 use wardlink_link::file;
 use wardlink_tests::client::{Client, topic};
 use wardlink_tests::fleet::{self, install};
+use wardlink_tests::impostor::{Impostor, Manner, tls_of};
+use wardlink_tests::port::Port;
 use wardlink_tests::profile;
 use wardlink_tests::series;
 use wardlink_tests::wait;
@@ -165,5 +167,54 @@ fn a_certificate_close_to_its_end_is_announced_and_a_new_one_is_shown_without_a_
     });
     let last = gateway.stop();
     assert_eq!(last.faults, Vec::<String>::new());
+    ward.monitor.assert_has_all_of_without_gaps(&last);
+}
+
+/// A broker of which nothing comes back but pings looks alive to the connection, for ever.
+#[test]
+fn a_broker_that_answers_pings_and_takes_nothing_is_given_up_and_one_that_refuses_is_left_alone() {
+    let mut ward = Ward::open();
+    ward.monitor.stop();
+    ward.broker.stop();
+    let tls = tls_of(&ward.fleet.join("broker"));
+    let silent = Impostor::on(ward.broker.port(), Manner::TakesNothing(tls.clone()));
+    let mut gateway = ward.enrol("gw-1", &profile::thermometer());
+    gateway.reconfigure(&[("[broker]", "[broker]\nkeep_alive = \"2s\"")]);
+    gateway.start();
+    gateway.until("it is connected", |report| report.link == "connected");
+
+    // Meanwhile, what brokers say when they do not let a gateway in, and how long it stays away then.
+    for (code, pause, words) in [
+        (5, 30.0, "NotAuthorized"),
+        (4, 30.0, "BadUserNamePassword"),
+        (1, 30.0, "RefusedProtocolVersion"),
+        (3, 5.0, "ServiceUnavailable"),
+    ] {
+        let port = Port::free();
+        let refuses = Impostor::on(port.number(), Manner::Refuses(tls.clone(), code));
+        let name = format!("refused-{code}");
+        let mut refused = ward.enrol_through(&name, &profile::thermometer(), port.number());
+        refused.start();
+        refused.until_fault(words);
+        let delay = wait::until("it says when it tries again", || {
+            let log = refused.program().log();
+            let said = log.split_once("trying again in ")?.1;
+            said.split_once(" s")?.0.parse::<f64>().ok()
+        });
+        assert!(delay >= pause, "{words}: again after {delay} s already");
+        refused.kill();
+        assert!(refuses.leave() > 0, "nobody came");
+    }
+
+    wait::within(2 * wait::LONG, "it is given up", || {
+        let log = gateway.program().log();
+        log.contains("acknowledged nothing").then_some(())
+    });
+    assert_eq!(gateway.until("it can be asked", |_| true).published, 0);
+    assert!(silent.leave() > 0, "nobody came");
+    ward.broker.come_back();
+    ward.monitor.come_back();
+    gateway.until("receipts come", |report| report.receipts > 0);
+    let last = gateway.stop();
     ward.monitor.assert_has_all_of_without_gaps(&last);
 }

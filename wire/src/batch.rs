@@ -103,7 +103,7 @@ pub enum BatchError {
 }
 
 /// What is believed of a batch before it is parsed: 8 MiB, and no deeper than the shape above goes.
-const LIMIT: Limit = Limit {
+pub(crate) const LIMIT: Limit = Limit {
     bytes: 8 << 20,
     depth: 16,
 };

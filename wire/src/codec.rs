@@ -61,6 +61,38 @@ pub fn decode<T: Serialize + DeserializeOwned>(
     Ok(value)
 }
 
+/// Cuts the first value of a CBOR sequence (RFC 8742) off, and gives what follows it.
+///
+/// # Errors
+/// When the sequence does not begin with a well-formed value of the subset above, within the limit.
+pub fn split_first(bytes: &[u8], limit: Limit) -> Result<(&[u8], &[u8]), DecodeError> {
+    let end = skip_value(bytes, 0, limit.depth)?;
+    if end > limit.bytes {
+        return Err(DecodeError::TooLarge {
+            found: end,
+            allowed: limit.bytes,
+        });
+    }
+    bytes.split_at_checked(end).ok_or(DecodeError::Truncated)
+}
+
+/// Writes what goes before the bytes of a byte string, in its shortest form.
+pub(crate) fn bytes_head(into: &mut Vec<u8>, length: usize) {
+    const FORM: u8 = BYTES << 5;
+    let length = u64::try_from(length).unwrap_or(u64::MAX);
+    let [c7, c6, c5, c4, c3, c2, c1, c0] = length.to_be_bytes();
+    match length {
+        0..24 => into.push(FORM | c0),
+        24..0x100 => into.extend_from_slice(&[FORM | 24, c0]),
+        0x100..0x1_0000 => into.extend_from_slice(&[FORM | 25, c1, c0]),
+        0x1_0000..0x1_0000_0000 => into.extend_from_slice(&[FORM | 26, c3, c2, c1, c0]),
+        _ => into.extend_from_slice(&[FORM | 27, c7, c6, c5, c4, c3, c2, c1, c0]),
+    }
+}
+
+/// The most that goes before the bytes of a byte string.
+pub(crate) const MOST_HEAD: usize = 9;
+
 /// Walks over one value and returns where it ends. Recursion is bounded by `depth`.
 fn skip_value(bytes: &[u8], at: usize, depth: usize) -> Result<usize, DecodeError> {
     let depth = depth.checked_sub(1).ok_or(DecodeError::TooDeep)?;

@@ -11,7 +11,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 pub use device::{
-    Bus, DRIVERS, DeviceSettings, Driver, Key, Kind, Options, RecordingSource, Row, Simulation,
+    Bus, Characteristic, DRIVERS, DeviceSettings, Driver, Key, Kind, Options, RecordingSource, Row,
+    Simulation,
 };
 pub use scenario::{Scenario, Scripted, ScriptedEpisode, ScriptedFault, ScriptedLead};
 

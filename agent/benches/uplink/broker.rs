@@ -23,16 +23,10 @@ pub(crate) struct Broker {
 impl Broker {
     /// Starts it; none where mosquitto is missing.
     pub(crate) fn start() -> Option<Self> {
-        let program = ["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto"]
-            .map(PathBuf::from)
-            .into_iter()
-            .find(|path| path.is_file())?;
+        let program = program("mosquitto")?;
         let folder = tempfile::tempdir().expect("a folder");
         certificates(folder.path());
-        let port = TcpListener::bind("127.0.0.1:0")
-            .and_then(|listener| listener.local_addr())
-            .expect("a free port")
-            .port();
+        let port = free_port();
         let at = folder.path().display();
         let settings = format!(
             "listener {port} 127.0.0.1\ncafile {at}/ca.pem\ncertfile {at}/broker.pem\nkeyfile {at}/broker.key\n\
@@ -40,17 +34,7 @@ impl Broker {
              tls_version tlsv1.3\nmax_queued_messages 0\nuser root\nlog_type none\n"
         );
         std::fs::write(folder.path().join("mosquitto.conf"), settings).expect("its settings");
-        let child = Command::new(program)
-            .arg("-c")
-            .arg(folder.path().join("mosquitto.conf"))
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("mosquitto starts");
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(Instant::now() < deadline, "mosquitto does not listen");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let child = run(&program, &folder.path().join("mosquitto.conf"), port);
         Some(Self {
             folder,
             child,
@@ -72,6 +56,37 @@ impl Broker {
     pub(crate) fn identity(&self) -> Identity {
         Identity::load(&self.files()).expect("an identity")
     }
+}
+
+/// Starts a mosquitto and waits until it listens.
+pub(crate) fn run(program: &Path, settings: &Path, port: u16) -> Child {
+    let child = Command::new(program)
+        .arg("-c")
+        .arg(settings)
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("mosquitto starts");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(Instant::now() < deadline, "mosquitto does not listen");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child
+}
+
+/// Where a program of mosquitto's is, if it is there.
+pub(crate) fn program(name: &str) -> Option<PathBuf> {
+    ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin"]
+        .map(|folder| Path::new(folder).join(name))
+        .into_iter()
+        .find(|path| path.is_file())
+}
+
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a free port")
+        .port()
 }
 
 impl Drop for Broker {

@@ -72,7 +72,7 @@ pub(crate) async fn live_while_draining(
     let mut ticks = tokio::time::interval(Duration::from_millis(20));
     let (mut first, mut heard, mut place) = (None, 0, 0_u64);
     let (mut sent, mut took) = (BTreeMap::new(), Vec::new());
-    while heard < messages {
+    while heard < u64::from(messages) {
         tokio::select! {
             event = events.poll() => {
                 let Event::Incoming(Packet::Publish(publish)) = event.expect("a connection") else { continue };
@@ -80,7 +80,7 @@ pub(crate) async fn live_while_draining(
                 let message = Message::decode(&publish.payload).expect("a message");
                 let head = message.head();
                 if head.lane == Lane::Wave {
-                    heard += 1;
+                    heard += head.range.count();
                 } else if let Some(at) = sent.remove(&head.range.first().0) {
                     let at: Instant = at;
                     took.push(at.elapsed());

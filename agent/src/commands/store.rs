@@ -56,7 +56,7 @@ impl StoreCommand {
 #[derive(Debug, Args)]
 pub(crate) struct Place {
     /// The gateway's configuration file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", default_value = crate::INSTALLED)]
     config: PathBuf,
     /// Print JSON
     #[arg(long)]

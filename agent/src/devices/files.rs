@@ -17,24 +17,26 @@ pub fn file_faults(devices: &[DeviceSettings]) -> Vec<String> {
             continue;
         };
         let mut note = |what: &str| faults.push(format!("device {}: {what}", device.id));
-        let whole = &device.driver.options.recording;
-        let whole = (!whole.as_os_str().is_empty()).then_some((whole.as_path(), None));
+        let told = &device.driver.options;
+        let rate = (told.rate > 0).then_some(told.rate);
+        let whole = &told.recording;
+        let whole = (!whole.as_os_str().is_empty()).then_some((whole.as_path(), None, rate));
         let one = simulation.signal.as_ref();
-        let one = one.map(|source| (source.recording.as_path(), source.signal.as_deref()));
-        for (recording, signal) in whole.into_iter().chain(one) {
-            if let Err(why) = playable(recording, signal) {
+        let one = one.map(|one| (one.recording.as_path(), one.signal.as_deref(), one.rate));
+        for (recording, signal, rate) in whole.into_iter().chain(one) {
+            if let Err(why) = playable(recording, signal, rate) {
                 note(&why);
             }
         }
-        if let Some(Err(fault)) = simulation.scenario.as_deref().map(scenario::read) {
+        if let Err(fault) = scenario::of(device.driver.kind, simulation) {
             note(&fault.detail);
         }
     }
     faults
 }
 
-fn playable(path: &Path, signal: Option<&str>) -> Result<(), String> {
-    let recording = Recording::open(path).map_err(|error| error.to_string())?;
+fn playable(path: &Path, signal: Option<&str>, rate: Option<u32>) -> Result<(), String> {
+    let recording = Recording::open_at(path, rate).map_err(|error| error.to_string())?;
     match signal {
         Some(name) if recording.signals().iter().all(|one| one.name != name) => {
             Err(format!("{}: no signal {name}", path.display()))

@@ -1,5 +1,7 @@
 //! Scenario files for simulated devices: read here, played by the shim.
 
+mod plays;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -7,13 +9,22 @@ use wardlink_firmware_shim::device::{Device, Fault, FaultKind};
 use wardlink_firmware_shim::reading::{Reading, StreamSpec};
 use wardlink_firmware_shim::sim::{Episode, Off, Scenario, SimFault, Timed};
 use wardlink_link::file;
-use wardlink_wire::profile::{self, Scripted, ScriptedEpisode, ScriptedFault, ScriptedLead};
+use wardlink_wire::profile::{
+    self, Kind, Scripted, ScriptedEpisode, ScriptedFault, ScriptedLead, Simulation,
+};
 
-/// Reads a scenario file.
+/// Reads the scenario of a device, if it has one.
 ///
 /// # Errors
-/// When it cannot be read, or with everything that is wrong in it.
-pub(super) fn read(path: &Path) -> Result<Scenario, Fault> {
+/// When its file cannot be read, or with everything in it that is wrong or that such a device cannot play.
+pub(super) fn of(kind: Kind, simulation: &Simulation) -> Result<Option<Scenario>, Fault> {
+    let Some(path) = simulation.scenario.as_deref() else {
+        return Ok(None);
+    };
+    read(path, kind, simulation.signal.is_some()).map(Some)
+}
+
+fn read(path: &Path, kind: Kind, recorded: bool) -> Result<Scenario, Fault> {
     let refuse = |why: String| {
         let text = format!("scenario {}: {why}", path.display());
         Fault::new(FaultKind::Unopened, text)
@@ -21,6 +32,10 @@ pub(super) fn read(path: &Path) -> Result<Scenario, Fault> {
     let bytes = file::read(path).map_err(|error| refuse(error.to_string()))?;
     let text = String::from_utf8(bytes).map_err(|_| refuse("not UTF-8 text".to_owned()))?;
     let scenario = profile::Scenario::parse(&text).map_err(|faults| refuse(faults.to_string()))?;
+    let refusals = plays::refusals(&scenario, kind, recorded);
+    if !refusals.is_empty() {
+        return Err(refuse(refusals.join("; ")));
+    }
     Ok(Scenario {
         faults: scenario
             .faults

@@ -4,8 +4,10 @@
 
 use std::io::{self, ErrorKind, Read};
 use std::net::{TcpStream, ToSocketAddrs};
+use std::path::Path;
 use std::time::Duration;
 
+use rustix::fs::{Access, access};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 use wardlink_link::identity::Identity;
@@ -34,6 +36,27 @@ pub(super) fn identity(settings: &Settings) -> Finding {
             what,
             format!("of {}, {days} days left", identity.common_name()),
         )
+    }
+}
+
+/// Whether a renewed certificate and key could take the place of the ones in force.
+pub(super) fn renewal(settings: &Settings) -> Finding {
+    let files = &settings.broker.files;
+    let closed = [&files.certificate, &files.key]
+        .into_iter()
+        .filter_map(|file| file.parent())
+        .map(|folder| match folder.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => folder,
+        })
+        .find(|folder| access(*folder, Access::WRITE_OK | Access::EXEC_OK).is_err());
+    match closed {
+        None => Finding::well("renewal", "certificate and key can be renewed"),
+        Some(folder) => Finding::doubtful(
+            "renewal",
+            format!("{} cannot be written", folder.display()),
+            "give it to the user of the agent, or renew certificate and key by hand before they expire",
+        ),
     }
 }
 

@@ -14,7 +14,7 @@ pub(super) fn examine(profile: &Profile) -> Vec<Finding> {
         .iter()
         .filter_map(|device| match &device.bus {
             Bus::Path(path) => Some(path.as_path()),
-            Bus::Simulated(_) | Bus::Network(_) => None,
+            Bus::Simulated(_) | Bus::Network(_) | Bus::Bluetooth(_) => None,
         })
         .collect();
     let simulated = profile

@@ -32,6 +32,11 @@ impl Flow {
         self.out < self.window
     }
 
+    /// The bytes that may be under way.
+    pub(super) const fn window(&self) -> usize {
+        self.window
+    }
+
     pub(super) const fn sent(&mut self, bytes: usize) {
         self.out = self.out.saturating_add(bytes);
     }

@@ -25,6 +25,8 @@ pub(super) struct Pace {
     pub(super) look: Duration,
     /// When a batch that was set aside is tried again.
     pub(super) aside: Duration,
+    /// When larger joins are tried again after a break that seemed to be their fault.
+    pub(super) ceiling: Duration,
 }
 
 impl Pace {
@@ -40,6 +42,7 @@ impl Pace {
         receipt: Duration::from_millis(600),
         look: Duration::from_secs(10),
         aside: Duration::from_secs(300),
+        ceiling: Duration::from_secs(3600),
     };
 }
 

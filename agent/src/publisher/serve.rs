@@ -1,25 +1,28 @@
 //! One connection, from its first message to its end.
 
 mod hear;
+mod send;
+mod watch;
+mod work;
 
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
-use wardlink_link::session::{Publication, SessionError};
-use wardlink_wire::topic::{Subject, Topic};
+use wardlink_link::session::SessionError;
+use wardlink_wire::topic::Subject;
 
+use self::work::Work;
 use super::bucket::Bucket;
 use super::dial::offline;
 use super::link::{Delivery as _, Dial, Link};
 use super::messages::Described;
-use super::order::{Age, Class, Order};
-use super::source::{Reading, Ready, Source};
-use super::supply::{Stock, Supply, Wish};
+use super::order::Order;
+use super::source::Source;
+use super::supply::Supply;
 use super::window::Window;
 use super::{PublisherError, Stop, Uplink};
 use crate::config::Delivery;
-use crate::health::Part;
 
 /// How a connection ended.
 pub(super) enum Ended {
@@ -86,12 +89,6 @@ struct Connection<'u, D: Dial, S: Source> {
     read_again: Option<Instant>,
 }
 
-/// What was done beside the connection.
-enum Work {
-    Read(Wish, Result<Reading, PublisherError>),
-    Settled(Result<(), PublisherError>),
-}
-
 impl<D: Dial, S: Source> Connection<'_, D, S> {
     /// Hears what is for us, and says who we are.
     async fn open(&mut self) -> Result<(), SessionError> {
@@ -151,11 +148,14 @@ impl<D: Dial, S: Source> Connection<'_, D, S> {
                 _ = self.uplink.outside.committed.changed(), if !stop.drained.is_cancelled() => Ok(()),
                 () = stop.drained.cancelled(), if !stop.drained.is_cancelled() => Ok(()),
                 heard = self.link.next() => heard.and_then(|heard| self.hear(&heard)),
-                Some(done) = self.on_their_way.join_next() => match done {
-                    Ok((number, Ok(()))) => { self.taken(number); Ok(()) }
-                    Ok((_, Err(error))) => Err(error),
-                    Err(_) => Ok(()),
-                },
+                Some(done) = self.on_their_way.join_next() => {
+                    // Acknowledgements come in flocks: what there is to do now is looked for once a flock.
+                    let mut outcome = self.answered(done);
+                    while outcome.is_ok() && let Some(done) = self.on_their_way.try_join_next() {
+                        outcome = self.answered(done);
+                    }
+                    outcome
+                }
             };
             if let Err(error) = outcome {
                 return Ok(Ended::Broken(error));
@@ -185,171 +185,6 @@ impl<D: Dial, S: Source> Connection<'_, D, S> {
             .flatten()
             .min()
             .unwrap_or(now + self.uplink.pace.state))
-    }
-
-    /// Sends what the window and the bucket allow, in the order of service.
-    fn fill(&mut self, now: Instant) -> Result<Option<Instant>, SessionError> {
-        let mut paid: Option<Instant> = None;
-        loop {
-            let Self {
-                window,
-                bucket,
-                supply,
-                ..
-            } = &*self;
-            let waits = |class: Class| supply.stock(class) != Stock::Nothing;
-            let may = |class: Class| window.allows(class) && bucket.wait(class).is_none();
-            let Some(class) = self.order.choose(|class| waits(class) && may(class)) else {
-                let waits = Class::ALL
-                    .into_iter()
-                    .filter(|class| waits(*class) && window.allows(*class))
-                    .filter_map(|class| bucket.wait(class));
-                paid = waits.min().map(|wait| now + wait);
-                return Ok(paid);
-            };
-            // What is not read yet is worth waiting for: nothing of less weight goes before it.
-            let Stock::Ready(ready) = supply.stock(class) else {
-                return Ok(paid);
-            };
-            let alone = self.uplink.suspects.must_go_alone(ready.lane, ready.range);
-            if (alone || self.alone) && !window.is_clear() {
-                return Ok(paid);
-            }
-            let backlog_waits = Class::ALL
-                .into_iter()
-                .any(|class| class.age == Age::Backlog && waits(class));
-            self.alone = alone;
-            if let Some(ready) = self.supply.take(class) {
-                self.order.served(class, ready.payload.len(), backlog_waits);
-                self.send(ready, now)?;
-            }
-        }
-    }
-
-    fn send(&mut self, ready: Ready, now: Instant) -> Result<(), SessionError> {
-        let (lane, range, bytes) = (ready.lane, ready.range, ready.payload.len());
-        let delivery = self.link.publish(Publication {
-            topic: self.topic(Subject::Lane(lane)),
-            payload: ready.payload,
-            retain: false,
-        });
-        let delivery = match delivery {
-            Ok(delivery) => delivery,
-            // It is one record, or it would have been cut.
-            Err(SessionError::TooLarge { .. }) => {
-                self.uplink.put_aside(lane, range, bytes);
-                return Ok(());
-            }
-            Err(error) => return Err(error),
-        };
-        self.bucket.pay(bytes);
-        self.uplink.was_sent(lane, range);
-        let number = self.window.sent(lane, range, bytes, now);
-        self.on_their_way
-            .spawn(async move { (number, delivery.acknowledged().await) });
-        Ok(())
-    }
-
-    /// Has the next batches read, one reading at a time.
-    fn read(&mut self, now: Instant) {
-        if self.reading || self.read_again.is_some_and(|again| now < again) {
-            return;
-        }
-        self.read_again = None;
-        let Some(wish) = self.supply.wish() else {
-            return;
-        };
-        self.reading = true;
-        let largest = self.bucket.largest().min(self.uplink.suspects.largest());
-        let source = self.uplink.source.clone();
-        let read = source.read(wish, largest.min(self.largest));
-        self.work.spawn(async move { Work::Read(wish, read.await) });
-    }
-
-    /// Lets the store let go of what is delivered, all lanes at once and one time after the other.
-    fn settle(&mut self) {
-        if self.settling || self.uplink.delivered.is_empty() {
-            return;
-        }
-        self.settling = true;
-        let (source, delivered) = (
-            self.uplink.source.clone(),
-            std::mem::take(&mut self.uplink.delivered),
-        );
-        self.work.spawn(async move {
-            for (lane, set) in delivered {
-                let noted = source.clone().acknowledge(lane, set.runs().collect()).await;
-                if noted.is_err() {
-                    return Work::Settled(noted);
-                }
-            }
-            Work::Settled(Ok(()))
-        });
-    }
-
-    fn worked(&mut self, work: Work) -> Result<(), PublisherError> {
-        match work {
-            Work::Read(wish, reading) => {
-                self.reading = false;
-                match reading? {
-                    Reading::Read { batches, done } => self.supply.arrived(wish, batches, done),
-                    Reading::Refused => self.read_again = Some(Instant::now() + READ_AGAIN),
-                }
-                Ok(())
-            }
-            Work::Settled(noted) => {
-                self.settling = false;
-                noted
-            }
-        }
-    }
-
-    /// The broker has a batch: with `delivery = "broker"` that is all we want.
-    fn taken(&mut self, number: u64) {
-        let Some((lane, range)) = self.window.taken(number, Instant::now()) else {
-            return;
-        };
-        self.uplink.suspects.taken(lane, range);
-        let outside = &self.uplink.outside;
-        outside
-            .health
-            .update(|snapshot| snapshot.published = snapshot.published.saturating_add(1));
-        if outside.delivery == Delivery::Broker {
-            self.deliver(lane, [range]);
-        }
-    }
-
-    /// Time passed and nothing came.
-    fn overdue(&mut self) -> Result<(), SessionError> {
-        let now = Instant::now();
-        if self.window.wedged().is_some_and(|wedged| wedged <= now) {
-            return Err(SessionError::Silent(self.uplink.pace.wedged));
-        }
-        if self
-            .window
-            .deadline()
-            .is_some_and(|deadline| deadline <= now)
-        {
-            tracing::warn!("no receipts for what was sent: sending it again");
-            let text = "the monitor gives no receipts".to_owned();
-            self.uplink.outside.health.fault(Part::Receipts, text);
-            for (lane, range) in self.window.start_over(now) {
-                self.supply.again(lane, range);
-            }
-        }
-        Ok(())
-    }
-
-    /// Looks at what changes without a message. `true`: the connection should be made anew.
-    async fn look(&mut self) -> Result<bool, PublisherError> {
-        for (lane, range) in self.uplink.look().await? {
-            self.supply.again(lane, range);
-        }
-        let news = self.uplink.dial.has_news();
-        if news {
-            tracing::info!("the identity's files changed: connecting anew with them");
-        }
-        Ok(news)
     }
 
     fn is_drained(&self) -> bool {
@@ -389,10 +224,10 @@ impl<D: Dial, S: Source> Connection<'_, D, S> {
         // All of them end now: those that came, with what came, the others with the session.
         while let Ok(Some(done)) = timeout(GOODBYE, on_their_way.join_next()).await {
             let Ok((number, Ok(()))) = done else { continue };
-            let Some((lane, range)) = window.taken(number, Instant::now()) else {
+            let Some((lane, range, bytes)) = window.taken(number, Instant::now()) else {
                 continue;
             };
-            uplink.suspects.taken(lane, range);
+            uplink.suspects.taken(lane, range, bytes);
             if uplink.outside.delivery == Delivery::Broker {
                 uplink.is_delivered(lane, [range]);
             }
@@ -410,22 +245,9 @@ impl<D: Dial, S: Source> Connection<'_, D, S> {
         }
         Ok(ended)
     }
-
-    fn describe(&self, message: &Described) -> Result<(), SessionError> {
-        match message.publication() {
-            // Retained descriptions are sent again on every connection: nobody waits for their PUBACK.
-            Ok(publication) => self.link.publish(publication).map(drop),
-            Err(error) => Err(SessionError::Broken(error.to_string())),
-        }
-    }
-
-    fn topic(&self, subject: Subject) -> String {
-        Topic::new(self.uplink.outside.gateway.clone(), subject).to_string()
-    }
 }
 
 /// Larger messages are cut: what is live waits for at most one of them.
 const LARGEST: usize = 256 << 10;
-const READ_AGAIN: Duration = Duration::from_secs(1);
 /// What a broker gets to take the goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);

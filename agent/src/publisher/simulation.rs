@@ -6,15 +6,19 @@
 //! proportions are those of a gateway. `WARDLINK_TEST_SEED` repeats a run.
 
 mod chance;
+mod neighbours;
 mod network;
+mod plan;
 mod store;
+mod truth;
 mod world;
 
 use std::time::Duration;
 
 use super::pace::Pace;
 use crate::config::Delivery;
-use world::{Plan, World};
+use plan::Plan;
+use world::World;
 
 /// As [`Pace::NORMAL`], stretched by some hundreds.
 const PACE: Pace = Pace {
@@ -28,6 +32,7 @@ const PACE: Pace = Pace {
     receipt: minutes(20),
     look: minutes(720),
     aside: minutes(2880),
+    ceiling: minutes(34_560),
 };
 
 const fn minutes(minutes: u64) -> Duration {

@@ -2,21 +2,23 @@
 //!
 //! Owns reading and sealing, which happen on a blocking thread, several batches at a time. Behind a trait,
 //! so that a simulation can take the store's place. Promises that what a place holds is never changed on
-//! the way: a batch that is too large is cut into batches that hold the same records.
+//! the way: a batch that is too large is cut into batches that hold the same records, and small ones are
+//! joined into one message as they are.
 
 use std::sync::Arc;
 
 use wardlink_wire::batch::Batch;
-use wardlink_wire::id::{Epoch, GatewayId};
+use wardlink_wire::id::Epoch;
 use wardlink_wire::lane::Lane;
-use wardlink_wire::message::{Head, Message, PayloadKey};
-use wardlink_wire::sequence::{Sequence, SequenceRange};
+use wardlink_wire::message::Sealer;
+use wardlink_wire::sequence::{Sequence, SequenceRange, SequenceSet};
 
 use super::PublisherError;
 use super::cut::{self, Piece};
+use super::join::{self, Joined};
 use super::supply::Wish;
 use crate::health::{Health, Part};
-use crate::store::{Store, StoreError, StoredBatch};
+use crate::store::{Store, StoreError};
 
 /// What the publisher needs of a store.
 pub(super) trait Source: Clone + Send + Sync + 'static {
@@ -28,11 +30,11 @@ pub(super) trait Source: Clone + Send + Sync + 'static {
     /// Records of a lane that are not acknowledged.
     fn backlog(&self, lane: Lane) -> u64;
 
-    /// Reads what is wished for, in messages of at most `largest` bytes as far as records allow.
+    /// Reads what is wished for, in messages of this shape as far as records allow.
     fn read(
         self,
         wish: Wish,
-        largest: usize,
+        shape: Shape,
     ) -> impl Future<Output = Result<Reading, PublisherError>> + Send + 'static;
 
     /// Lets go of what is delivered.
@@ -49,12 +51,25 @@ pub(super) trait Source: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<[(Lane, Option<i64>); 4], PublisherError>> + Send + 'static;
 }
 
+/// How messages are made of batches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Shape {
+    /// Batches that make a message of more bytes are cut.
+    pub(super) largest: usize,
+    /// Smaller batches are joined to about so many bytes.
+    pub(super) joined: usize,
+    /// But for those at these places.
+    pub(super) apart: SequenceSet,
+}
+
 /// A message that is ready to go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ready {
     pub(super) lane: Lane,
     pub(super) range: SequenceRange,
     pub(super) payload: Vec<u8>,
+    /// It holds several batches.
+    pub(super) joined: bool,
 }
 
 /// What reading gave.
@@ -73,8 +88,7 @@ pub(super) enum Reading {
 #[derive(Debug, Clone)]
 pub(super) struct StoreSource {
     pub(super) store: Arc<Store>,
-    pub(super) gateway: GatewayId,
-    pub(super) key: Arc<PayloadKey>,
+    pub(super) sealer: Arc<Sealer>,
     pub(super) health: Health,
 }
 
@@ -93,9 +107,9 @@ impl Source for StoreSource {
         of.map_or(0, |usage| usage.unacknowledged)
     }
 
-    async fn read(self, wish: Wish, largest: usize) -> Result<Reading, PublisherError> {
+    async fn read(self, wish: Wish, shape: Shape) -> Result<Reading, PublisherError> {
         let health = self.health.clone();
-        let read = blocking(move || self.read_now(wish, largest)).await?;
+        let read = blocking(move || self.read_now(wish, &shape)).await?;
         match read {
             Ok((batches, done)) => Ok(Reading::Read { batches, done }),
             Err(ReadError::Store(error)) => {
@@ -125,46 +139,44 @@ impl Source for StoreSource {
 }
 
 impl StoreSource {
-    fn read_now(&self, wish: Wish, largest: usize) -> Result<(Vec<Ready>, bool), ReadError> {
+    fn read_now(&self, wish: Wish, shape: &Shape) -> Result<(Vec<Ready>, bool), ReadError> {
         let (lane, (messages, bytes)) = (wish.class.lane, wish.most);
-        let (mut from, mut batches, mut read) = (wish.from, Vec::new(), 0);
-        while batches.len() < messages && read < bytes {
+        let largest = shape.largest.saturating_sub(AROUND);
+        let mut joined = Joined::new(shape.joined.min(largest), &shape.apart);
+        let (mut from, mut ready, mut read) = (wish.from, Vec::new(), 0);
+        let done = loop {
+            if ready.len() >= messages || read >= bytes {
+                break false;
+            }
             if from >= wish.until {
-                return Ok((batches, true));
+                break true;
             }
             let stored = self.store.read_from(lane, from)?;
             let stored = stored.filter(|stored| stored.range.first() < wish.until);
-            let Some(stored) = stored else {
-                return Ok((batches, true));
-            };
+            let Some(stored) = stored else { break true };
             from = stored.range.last().plus(1);
-            for piece in pieces(stored, largest) {
-                let ready = self.seal(lane, &piece)?;
-                read += ready.payload.len();
-                batches.push(ready);
+            read += stored.bytes.len();
+            for piece in pieces(stored.range, stored.bytes, largest) {
+                if let Some(full) = joined.push(piece) {
+                    ready.push(self.seal(lane, &full)?);
+                }
             }
+        };
+        if let Some(rest) = joined.take() {
+            ready.push(self.seal(lane, &rest)?);
         }
-        Ok((batches, false))
+        Ok((ready, done))
     }
 
-    fn seal(&self, lane: Lane, piece: &Piece) -> Result<Ready, ReadError> {
-        let range = piece.range;
-        let head = Head {
-            schema: wardlink_wire::SCHEMA,
-            gateway: self.gateway.clone(),
-            epoch: self.store.epoch(),
-            lane,
-            range,
-        };
-        let sealed = Message::seal(head, &piece.bytes, &self.key);
-        let payload = sealed
-            .map_err(|error| ReadError::Seal(error.to_string()))?
-            .encode()
-            .map_err(|error| ReadError::Seal(error.to_string()))?;
+    fn seal(&self, lane: Lane, pieces: &[Piece]) -> Result<Ready, ReadError> {
+        let range = join::range(pieces).ok_or_else(|| ReadError::Seal("no batch".to_owned()))?;
+        let parts: Vec<_> = pieces.iter().map(|piece| piece.bytes.as_slice()).collect();
+        let payload = self.sealer.seal(lane, range, &parts);
         Ok(Ready {
             lane,
             range,
-            payload,
+            payload: payload.map_err(|error| ReadError::Seal(error.to_string()))?,
+            joined: pieces.len() > 1,
         })
     }
 
@@ -177,9 +189,7 @@ impl StoreSource {
 }
 
 /// The batch, in pieces if it is too large and can be cut.
-fn pieces(stored: StoredBatch, largest: usize) -> Vec<Piece> {
-    let StoredBatch { range, bytes, .. } = stored;
-    let largest = largest.saturating_sub(AROUND);
+fn pieces(range: SequenceRange, bytes: Vec<u8>, largest: usize) -> Vec<Piece> {
     if bytes.len() > largest {
         match cut::cut(&bytes, largest) {
             Ok(pieces) => return pieces,

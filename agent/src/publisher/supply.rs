@@ -260,6 +260,7 @@ mod tests {
             lane: Lane::Vital,
             range,
             payload: Vec::new(),
+            joined: false,
         }
     }
 

@@ -3,13 +3,15 @@
 //! A broker that does not want a message (too large for it, most often) can only close the connection, in
 //! MQTT 3.1.1, and would close it again for ever. A batch that was on its way at two breaks in a row goes
 //! alone the next time; if the connection ends right after that time after time, smaller pieces are tried,
-//! and what is small and still ends it is set aside. Promises that a batch set aside is not deleted and that
-//! its lane goes on; whether it was the batch's fault is never certain, so it is tried again, an alarm soon.
+//! and what is small and still ends it is set aside. What went joined with others is sent batch by batch
+//! first, and no larger joins are made than this broker is known to take. Promises that a batch set aside is
+//! not deleted and that its lane goes on; whether it was the batch's fault is never certain, so it is tried
+//! again, an alarm soon.
 
 use std::collections::BTreeMap;
 
 use wardlink_wire::lane::Lane;
-use wardlink_wire::sequence::{SequenceRange, SequenceSet};
+use wardlink_wire::sequence::{Sequence, SequenceRange, SequenceSet};
 
 /// What is held against batches.
 #[derive(Debug, Default)]
@@ -19,6 +21,12 @@ pub(super) struct Suspects {
     largest: Option<usize>,
     cut: Option<(Lane, SequenceRange)>,
     aside: BTreeMap<Lane, SequenceSet>,
+    /// What was on its way joined at a break: goes batch by batch until somebody has it.
+    apart: BTreeMap<Lane, SequenceSet>,
+    /// The largest message taken since the last break, and the largest that is worth making of several
+    /// batches.
+    proven: usize,
+    ceiling: Option<usize>,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -33,6 +41,8 @@ pub(super) struct Caught {
     pub(super) lane: Lane,
     pub(super) range: SequenceRange,
     pub(super) bytes: usize,
+    /// It holds several batches.
+    pub(super) joined: bool,
     /// The connection broke soon after it was sent.
     pub(super) soon: bool,
 }
@@ -40,7 +50,16 @@ pub(super) struct Caught {
 impl Suspects {
     /// A connection broke with these unacknowledged by the broker; gives back what is now set aside.
     pub(super) fn broken(&mut self, caught: &[Caught]) -> Option<Caught> {
-        if let [alone] = caught {
+        for one in caught.iter().filter(|one| one.joined) {
+            self.apart.entry(one.lane).or_default().insert(one.range);
+            if one.soon && one.bytes > self.proven.max(HARMLESS) {
+                self.ceiling = Some(self.proven.max(HARMLESS));
+            }
+        }
+        self.proven = 0;
+        if let [alone] = caught
+            && !alone.joined
+        {
             let mut strikes = self.strikes_of(alone.lane, alone.range);
             strikes.together = strikes.together.saturating_add(1);
             if strikes.together > TOGETHER && alone.soon {
@@ -53,7 +72,7 @@ impl Suspects {
             }
             return None;
         }
-        for one in caught {
+        for one in caught.iter().filter(|one| !one.joined) {
             let strikes = self.strikes.entry(key(one.lane, one.range)).or_default();
             strikes.together = strikes.together.saturating_add(1);
         }
@@ -68,6 +87,10 @@ impl Suspects {
         if caught.bytes > HARMLESS && self.largest.is_none_or(|largest| largest > HARMLESS) {
             self.largest = Some((caught.bytes / 2).max(HARMLESS));
             self.cut = Some((caught.lane, caught.range));
+            self.apart
+                .entry(caught.lane)
+                .or_default()
+                .insert(caught.range);
             return None;
         }
         // Its size was not the reason, so nothing was learned of sizes.
@@ -81,11 +104,37 @@ impl Suspects {
         self.aside.entry(lane).or_default().insert(range);
     }
 
-    /// The broker took a batch.
-    pub(super) fn taken(&mut self, lane: Lane, range: SequenceRange) {
+    /// The broker took a message of this size.
+    pub(super) fn taken(&mut self, lane: Lane, range: SequenceRange, bytes: usize) {
+        self.proven = self.proven.max(bytes);
         if !self.strikes.is_empty() {
             self.strikes.remove(&key(lane, range));
         }
+        if let Some(apart) = self.apart.get_mut(&lane) {
+            apart.remove(range);
+        }
+    }
+
+    /// The places of a lane that something is held against, so that their batches are not joined.
+    pub(super) fn apart(&self, lane: Lane) -> SequenceSet {
+        let mut apart = self.apart.get(&lane).cloned().unwrap_or_default();
+        for (_, first, last) in self.strikes.keys().filter(|(of, ..)| *of == lane) {
+            if let Ok(range) = SequenceRange::between(Sequence(*first), Sequence(*last)) {
+                apart.insert(range);
+            }
+        }
+        apart
+    }
+
+    /// The largest message worth making of several batches.
+    pub(super) fn ceiling(&self) -> usize {
+        let ceiling = self.ceiling.map(|ceiling| ceiling.max(self.proven));
+        ceiling.unwrap_or(usize::MAX).min(self.largest())
+    }
+
+    /// Time has passed since the last break that spoke against large messages: another one may be tried.
+    pub(super) const fn raise_ceiling(&mut self) {
+        self.ceiling = None;
     }
 
     /// Whether a batch may only go while nothing else is on its way.
@@ -126,8 +175,10 @@ impl Suspects {
 
     /// Something reached the monitor after all, or was evicted.
     pub(super) fn settled(&mut self, lane: Lane, range: SequenceRange) {
-        if let Some(aside) = self.aside.get_mut(&lane) {
-            aside.remove(range);
+        for places in [&mut self.aside, &mut self.apart] {
+            if let Some(of) = places.get_mut(&lane) {
+                of.remove(range);
+            }
         }
     }
 
@@ -161,7 +212,6 @@ const MOST: usize = 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wardlink_wire::sequence::Sequence;
 
     fn caught(first: u64, bytes: usize) -> Caught {
         let range = SequenceRange::between(Sequence(first), Sequence(first + 9)).unwrap();
@@ -169,6 +219,7 @@ mod tests {
             lane: Lane::Wave,
             range,
             bytes,
+            joined: false,
             soon: true,
         }
     }
@@ -182,7 +233,7 @@ mod tests {
             assert_eq!(suspects.broken(&[bad, good]), None);
         }
         assert!(suspects.must_go_alone(bad.lane, bad.range));
-        suspects.taken(good.lane, good.range);
+        suspects.taken(good.lane, good.range, good.bytes);
         assert!(!suspects.must_go_alone(good.lane, good.range));
         for _ in 0..3 {
             assert_eq!(suspects.largest(), usize::MAX);
@@ -220,10 +271,41 @@ mod tests {
             let on_their_way = [caught(number * 20, 64 << 10), caught(number * 20 + 10, 100)];
             assert_eq!(suspects.broken(&on_their_way), None);
             for one in on_their_way {
-                suspects.taken(one.lane, one.range);
+                suspects.taken(one.lane, one.range, one.bytes);
             }
         }
         assert!(suspects.strikes.is_empty());
         assert_eq!((suspects.count(), suspects.largest()), (0, usize::MAX));
+    }
+
+    #[test]
+    fn what_was_joined_at_a_break_goes_batch_by_batch_and_no_larger_than_the_broker_took() {
+        let mut suspects = Suspects::default();
+        let joined = |first, bytes| Caught {
+            joined: true,
+            ..caught(first, bytes)
+        };
+        assert_eq!(suspects.ceiling(), usize::MAX);
+        suspects.taken(Lane::Wave, caught(100, 0).range, 10_000);
+        assert_eq!(suspects.broken(&[joined(0, 10_000)]), None);
+        assert_eq!(suspects.ceiling(), usize::MAX, "it takes that much");
+        suspects.taken(Lane::Wave, caught(100, 0).range, 10_000);
+        assert_eq!(suspects.broken(&[joined(10, 20_000)]), None);
+        assert_eq!(suspects.ceiling(), 10_000);
+        let apart = suspects.apart(Lane::Wave);
+        assert!(apart.covers(joined(0, 0).range) && apart.covers(joined(10, 0).range));
+        for first in [0, 10] {
+            let one = caught(first, 1000);
+            assert!(
+                !suspects.must_go_alone(one.lane, one.range),
+                "no batch is blamed yet"
+            );
+            suspects.taken(one.lane, one.range, one.bytes);
+        }
+        assert!(suspects.apart(Lane::Wave).is_empty());
+        suspects.taken(Lane::Wave, caught(200, 0).range, 15_000);
+        assert_eq!(suspects.ceiling(), 15_000, "a single batch that was larger");
+        suspects.raise_ceiling();
+        assert_eq!(suspects.ceiling(), usize::MAX);
     }
 }

@@ -41,6 +41,8 @@ pub(super) struct Uplink<D, S> {
     looked: Instant,
     /// When what was set aside of a lane is tried again.
     forgive: BTreeMap<Lane, Instant>,
+    /// When larger joins are tried again.
+    raise: Option<Instant>,
 }
 
 impl<D: Dial, S: Source> Uplink<D, S> {
@@ -58,6 +60,7 @@ impl<D: Dial, S: Source> Uplink<D, S> {
             expiry: Expiry::default(),
             looked: Instant::now(),
             forgive: BTreeMap::new(),
+            raise: None,
         }
     }
 
@@ -163,6 +166,9 @@ impl<D: Dial, S: Source> Uplink<D, S> {
             let forgiven = self.suspects.forgive(lane);
             again.extend(forgiven.into_iter().map(|range| (lane, range)));
         }
+        if self.raise.take_if(|at| *at <= now).is_some() {
+            self.suspects.raise_ceiling();
+        }
         if self.suspects.count() == 0 {
             self.outside.health.well(Part::Delivery);
         }
@@ -211,6 +217,9 @@ impl<D: Dial, S: Source> Uplink<D, S> {
 
     /// A connection broke with these on their way.
     pub(super) fn broke(&mut self, caught: &[Caught]) {
+        if caught.iter().any(|caught| caught.joined) {
+            self.raise = Some(Instant::now() + self.pace.ceiling);
+        }
         if let Some(aside) = self.suspects.broken(caught) {
             self.put_aside(aside.lane, aside.range, aside.bytes);
         }

@@ -14,6 +14,7 @@ use wardlink_wire::sequence::{SequenceRange, SequenceSet};
 use super::flow::Flow;
 use super::order::{Age, Class};
 use super::pace::Pace;
+use super::source::Ready;
 use super::suspects::Caught;
 
 /// The window of one connection.
@@ -34,12 +35,27 @@ pub(super) struct Window {
     patiences: (Duration, Duration),
 }
 
+/// What is known of a message that was sent.
 #[derive(Debug, Clone, Copy)]
-struct Sent {
-    lane: Lane,
-    range: SequenceRange,
-    bytes: usize,
+pub(super) struct Sent {
+    pub(super) lane: Lane,
+    pub(super) range: SequenceRange,
+    pub(super) bytes: usize,
+    /// It holds several batches.
+    joined: bool,
     at: Instant,
+}
+
+impl Sent {
+    pub(super) const fn of(ready: &Ready, at: Instant) -> Self {
+        Self {
+            lane: ready.lane,
+            range: ready.range,
+            bytes: ready.payload.len(),
+            joined: ready.joined,
+            at,
+        }
+    }
 }
 
 impl Window {
@@ -76,39 +92,37 @@ impl Window {
         }
     }
 
+    /// How many bytes of small batches are worth joining in one message: a small part of what may be under
+    /// way, so that a live record never waits long for one, however slow the link.
+    pub(super) fn worth_joining(&self) -> usize {
+        self.hop.window().min(self.receipt.window()) / PARTS
+    }
+
     /// Nothing is on its way to the broker.
     pub(super) fn is_clear(&self) -> bool {
         self.on_their_way.is_empty()
     }
 
     /// Notes what was handed to the connection; the number stands for it from now on.
-    pub(super) fn sent(
-        &mut self,
-        lane: Lane,
-        range: SequenceRange,
-        bytes: usize,
-        now: Instant,
-    ) -> u64 {
+    pub(super) fn sent(&mut self, sent: Sent) -> u64 {
         if self.on_their_way.is_empty() {
-            self.taken = now;
+            self.taken = sent.at;
         }
-        let (number, at) = (self.next, now);
-        let sent = Sent {
-            lane,
-            range,
-            bytes,
-            at,
-        };
+        let number = self.next;
         self.next += 1;
         self.on_their_way.insert(number, sent);
         self.waiting.insert(number, sent);
-        self.hop.sent(bytes);
-        self.receipt.sent(bytes);
+        self.hop.sent(sent.bytes);
+        self.receipt.sent(sent.bytes);
         number
     }
 
-    /// The broker acknowledged a message.
-    pub(super) fn taken(&mut self, number: u64, now: Instant) -> Option<(Lane, SequenceRange)> {
+    /// The broker acknowledged a message: its lane, places and bytes.
+    pub(super) fn taken(
+        &mut self,
+        number: u64,
+        now: Instant,
+    ) -> Option<(Lane, SequenceRange, usize)> {
         let had_deadline = self.deadline().is_some();
         let sent = self.on_their_way.remove(&number)?;
         if !had_deadline {
@@ -116,7 +130,7 @@ impl Window {
         }
         self.hop.answered(sent.bytes, sent.at, now);
         self.taken = now;
-        Some((sent.lane, sent.range))
+        Some((sent.lane, sent.range, sent.bytes))
     }
 
     /// Takes out what is delivered.
@@ -171,6 +185,7 @@ impl Window {
             lane: sent.lane,
             range: sent.range,
             bytes: sent.bytes,
+            joined: sent.joined,
             soon: now.saturating_duration_since(sent.at) <= self.patiences.0,
         });
         caught.collect()
@@ -179,6 +194,8 @@ impl Window {
 
 /// Batches that may be at the broker without a receipt: bounds what is sent twice.
 const MOST_WAITING: usize = 512;
+/// A joined message is at most this part of the bytes that may be under way.
+const PARTS: usize = 8;
 /// Beyond them, what live batches may add, and as many alarms again.
 const RESERVED: usize = 64;
 
@@ -191,6 +208,16 @@ mod tests {
         SequenceRange::between(Sequence(first), Sequence(last)).unwrap()
     }
 
+    fn sent(lane: Lane, first: u64, last: u64, at: Instant) -> Sent {
+        Sent {
+            lane,
+            range: range(first, last),
+            bytes: 100,
+            joined: false,
+            at,
+        }
+    }
+
     fn set(ranges: &[SequenceRange]) -> SequenceSet {
         let mut set = SequenceSet::new();
         ranges.iter().for_each(|range| set.insert(*range));
@@ -201,9 +228,9 @@ mod tests {
     fn what_has_no_receipt_is_handed_back_and_patience_grows() {
         let now = Instant::now();
         let mut window = Window::new(8, Pace::NORMAL, now);
-        window.sent(Lane::Vital, range(0, 9), 100, now);
-        window.sent(Lane::Vital, range(10, 19), 100, now);
-        window.sent(Lane::Wave, range(0, 4), 100, now);
+        window.sent(sent(Lane::Vital, 0, 9, now));
+        window.sent(sent(Lane::Vital, 10, 19, now));
+        window.sent(sent(Lane::Wave, 0, 4, now));
         for number in 0..3 {
             window.taken(number, now);
         }
@@ -215,7 +242,7 @@ mod tests {
             [(Lane::Vital, range(10, 19)), (Lane::Wave, range(0, 4))]
         );
         assert_eq!(window.deadline(), None);
-        window.sent(Lane::Wave, range(0, 4), 100, now);
+        window.sent(sent(Lane::Wave, 0, 4, now));
         assert_eq!(window.deadline(), None, "the broker does not have it yet");
         let later = now + Duration::from_secs(60);
         window.taken(3, later);
@@ -226,7 +253,7 @@ mod tests {
     fn a_receipt_for_part_of_a_batch_does_not_count_as_delivered() {
         let now = Instant::now();
         let mut window = Window::new(8, Pace::NORMAL, now);
-        window.sent(Lane::Vital, range(0, 9), 100, now);
+        window.sent(sent(Lane::Vital, 0, 9, now));
         window.taken(0, now);
         window.delivered(Lane::Vital, &set(&[range(0, 5)]), now);
         assert!(window.deadline().is_some());
@@ -240,17 +267,30 @@ mod tests {
         let mut window = Window::new(8, Pace::NORMAL, now);
         let class = |age, lane| Class { age, lane };
         let fill = |window: &mut Window, class: Class| {
-            let mut sent = 0;
+            let mut place = 0;
             while window.allows(class) {
-                window.sent(class.lane, range(sent, sent), 10, now);
-                sent += 1;
+                window.sent(sent(class.lane, place, place, now));
+                place += 1;
             }
-            sent
+            place
         };
         assert_eq!(fill(&mut window, class(Age::Backlog, Lane::Wave)), 6);
         assert_eq!(fill(&mut window, class(Age::Live, Lane::Vital)), 1);
         assert_eq!(fill(&mut window, class(Age::Live, Lane::Alarm)), 1);
         let mut least = Window::new(1, Pace::NORMAL, now);
         assert_eq!(fill(&mut least, class(Age::Backlog, Lane::Wave)), 1);
+    }
+
+    #[test]
+    fn batches_are_joined_to_no_more_than_a_small_part_of_what_the_link_carries() {
+        let now = Instant::now();
+        let mut window = Window::new(8, Pace::NORMAL, now);
+        let fresh = window.worth_joining();
+        let at = |seconds| now + Duration::from_secs(seconds);
+        for place in 0..64 {
+            let number = window.sent(sent(Lane::Wave, place, place, at(place)));
+            window.taken(number, at(place + 1));
+        }
+        assert!(window.worth_joining() < fresh / 4, "a slow link");
     }
 }

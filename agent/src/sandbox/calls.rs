@@ -14,7 +14,8 @@ use seccompiler::{
     SeccompFilter, SeccompRule, TargetArch,
 };
 
-pub(super) fn confine() -> Result<(), Error> {
+/// Whether the filter holds; not on a kernel built without filters.
+pub(super) fn confine() -> Result<bool, Error> {
     let mut refused: BTreeMap<i64, Vec<SeccompRule>> =
         REFUSED.iter().map(|call| (*call, Vec::new())).collect();
     refused.insert(libc::SYS_socket, vec![other_families()?]);
@@ -26,7 +27,20 @@ pub(super) fn confine() -> Result<(), Error> {
         architecture,
     )?;
     let program: BpfProgram = filter.try_into()?;
-    seccompiler::apply_filter(&program)
+    held(seccompiler::apply_filter(&program))
+}
+
+/// A kernel without seccomp says ENOSYS, one without its filters EINVAL (`seccomp(2)`).
+fn held(applied: Result<(), Error>) -> Result<bool, Error> {
+    match applied {
+        Ok(()) => Ok(true),
+        Err(Error::Seccomp(error) | Error::Prctl(error))
+            if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EINVAL)) =>
+        {
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// A socket of any family but the ones that MQTT, name resolution and status need.
@@ -109,3 +123,22 @@ const REFUSED: &[i64] = &[
     libc::SYS_fanotify_init,
     libc::SYS_vhangup,
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::{Error, held};
+
+    #[test]
+    fn a_kernel_without_filters_does_not_keep_the_agent_from_measuring() {
+        for missing in [libc::ENOSYS, libc::EINVAL] {
+            let error = || io::Error::from_raw_os_error(missing);
+            assert!(matches!(held(Err(Error::Seccomp(error()))), Ok(false)));
+            assert!(matches!(held(Err(Error::Prctl(error()))), Ok(false)));
+        }
+        let refused = io::Error::from_raw_os_error(libc::EACCES);
+        assert!(held(Err(Error::Seccomp(refused))).is_err());
+        assert!(matches!(held(Ok(())), Ok(true)));
+    }
+}

@@ -11,9 +11,9 @@ use core::time::Duration;
 
 use embedded_hal::i2c::I2c;
 
-use super::i2c::Chip;
+use super::i2c::{self, Asked, Chip};
 use super::numeric::{self, absent};
-use super::port::{Port, absence_of};
+use super::port::Port;
 use crate::device::{Device, Fault, FaultKind};
 use crate::reading::{Absence, Decimal, Quality, Reading, StreamSpec};
 
@@ -50,7 +50,29 @@ where
         }
     }
 
+    fn configuration(&mut self) -> Result<u16, Fault> {
+        self.chip.read(CONFIGURATION).map(u16::from_be_bytes)
+    }
+
+    fn write(&mut self, word: u16) -> Result<(), Fault> {
+        let [high, low] = word.to_be_bytes();
+        self.chip.write(&[CONFIGURATION, high, low])
+    }
+}
+
+impl<P: Port> Asked for Ads1115<P>
+where
+    P::Bus: I2c,
+{
+    type Port = P;
+    const STREAMS: usize = 1;
+
+    fn chip(&mut self) -> &mut Chip<P> {
+        &mut self.chip
+    }
+
     fn configure(&mut self) -> Result<(), Fault> {
+        self.ordered = false;
         self.write(self.order)?;
         let found = self.configuration()?;
         if found & !READY != self.order {
@@ -60,28 +82,19 @@ where
         Ok(())
     }
 
-    fn measure(&mut self) -> Result<Option<Reading>, Fault> {
-        let mut reading = None;
+    fn measure(&mut self, readings: &mut Vec<Reading>) -> Result<(), Fault> {
         if self.ordered {
             if self.configuration()? & READY == 0 {
                 // It goes on converting and is asked again at the next poll.
-                return Ok(Some(absent(0, Absence::NotAvailable, 1, None)));
+                readings.push(absent(0, Absence::NotAvailable, 1, None));
+                return Ok(());
             }
             let code = i16::from_be_bytes(self.chip.read(CONVERSION)?);
-            reading = Some(numeric::value(0, convert(code), range(code)));
+            readings.push(numeric::value(0, convert(code), range(code)));
         }
         self.write(self.order | READY)?;
         self.ordered = true;
-        Ok(reading)
-    }
-
-    fn configuration(&mut self) -> Result<u16, Fault> {
-        self.chip.read(CONFIGURATION).map(u16::from_be_bytes)
-    }
-
-    fn write(&mut self, word: u16) -> Result<(), Fault> {
-        let [high, low] = word.to_be_bytes();
-        self.chip.write(&[CONFIGURATION, high, low])
+        Ok(())
     }
 }
 
@@ -98,21 +111,11 @@ where
     }
 
     fn start(&mut self) -> Result<(), Fault> {
-        self.ordered = false;
-        self.chip.open()?;
-        self.configure().inspect_err(|_| {
-            self.chip.release();
-        })
+        i2c::start(self)
     }
 
     fn poll(&mut self, readings: &mut Vec<Reading>) -> Result<(), Fault> {
-        let measured = self.measure().inspect_err(|fault| {
-            if self.chip.release() {
-                readings.push(absent(0, absence_of(fault.kind), 1, None));
-            }
-        });
-        readings.extend(measured?);
-        Ok(())
+        i2c::poll(self, readings)
     }
 
     fn flush(&mut self, _readings: &mut Vec<Reading>) {}

@@ -1,7 +1,7 @@
 //! The health characteristics of the Bluetooth SIG: one notification in, readings out.
 //!
 //! Layouts are those of the GATT Specification Supplement. A [`Characteristic`] decodes whole values and does no
-//! I/O; who receives notifications is not its concern. Promises that the special values of IEEE 11073 SFLOAT
+//! I/O; a [`Receiver`] is the device, behind whatever receives notifications. Promises that the special values of IEEE 11073 SFLOAT
 //! and FLOAT, and a scale's FFFF, are absences with a reason; that a value in another unit goes to a stream of
 //! that unit and is never converted; and that a value which is too short gives nothing at all.
 
@@ -10,6 +10,7 @@ mod cuff;
 mod glucose;
 mod heart;
 mod oximeter;
+mod receiver;
 mod scale;
 mod thermometer;
 
@@ -17,6 +18,8 @@ use alloc::vec::Vec;
 
 use crate::reading::{Reading, StreamSpec};
 use bytes::Bytes;
+
+pub use receiver::{Notifications, Receiver};
 
 /// A characteristic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +71,26 @@ impl Characteristic {
         }
     }
 
+    /// Its name for people.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PlxSpotCheck => "PLX spot-check measurement",
+            Self::PlxContinuous => "PLX continuous measurement",
+            Self::Temperature => "temperature measurement",
+            Self::BloodPressure => "blood pressure measurement",
+            Self::HeartRate => "heart rate measurement",
+            Self::Weight => "weight measurement",
+            Self::Glucose => "glucose measurement",
+        }
+    }
+
+    /// Whether it is notified all the time, so that silence says something.
+    #[must_use]
+    pub const fn is_continuous(self) -> bool {
+        matches!(self, Self::PlxContinuous | Self::HeartRate)
+    }
+
     /// What it gives.
     #[must_use]
     pub fn streams(self) -> Vec<StreamSpec> {
@@ -86,22 +109,22 @@ impl Characteristic {
     /// # Errors
     /// When its length is not what its flags announce; then nothing is appended.
     pub fn decode(self, value: &[u8], readings: &mut Vec<Reading>) -> Result<(), Malformed> {
-        let mut bytes = Bytes::new(value);
-        let said = match self {
-            Self::PlxSpotCheck => oximeter::spot_check(&mut bytes),
-            Self::PlxContinuous => oximeter::continuous(&mut bytes),
-            Self::Temperature => thermometer::measurement(&mut bytes),
-            Self::BloodPressure => cuff::measurement(&mut bytes),
-            Self::HeartRate => heart::measurement(&mut bytes),
-            Self::Weight => scale::measurement(&mut bytes),
-            Self::Glucose => glucose::measurement(&mut bytes),
+        let decode = match self {
+            Self::PlxSpotCheck => oximeter::spot_check,
+            Self::PlxContinuous => oximeter::continuous,
+            Self::Temperature => thermometer::measurement,
+            Self::BloodPressure => cuff::measurement,
+            Self::HeartRate => heart::measurement,
+            Self::Weight => scale::measurement,
+            Self::Glucose => glucose::measurement,
         };
-        match said {
-            Some(said) if bytes.is_empty() => {
-                readings.extend(said);
-                Ok(())
+        let (mut bytes, before) = (Bytes::new(value), readings.len());
+        match decode(&mut bytes, readings) {
+            Some(()) if bytes.is_empty() => Ok(()),
+            _ => {
+                readings.truncate(before);
+                Err(Malformed(value.len()))
             }
-            _ => Err(Malformed(value.len())),
         }
     }
 }

@@ -11,8 +11,9 @@ mod message;
 mod metrics;
 mod mllp;
 
+use alloc::borrow::Cow;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 pub use metrics::streams;
@@ -38,29 +39,46 @@ impl Session {
     /// Takes one message, appends its readings, and says what to answer. Nothing can be answered to what is no
     /// HL7 message at all.
     pub fn take(&mut self, bytes: &[u8], readings: &mut Vec<Reading>) -> Option<String> {
-        let message = Message::parse(bytes)?;
+        let text = ascii(bytes);
+        let message = Message::parse(&text)?;
         let refused = self.refuse(&message);
         if refused.is_none() {
-            for observation in &message.observations {
-                readings.extend(observation.reading(message.demo));
-            }
+            message.read(readings);
         }
         let (code, text) =
             refused.map_or_else(|| ("AA", String::new()), |text| ("AR", format!("|{text}")));
         Some(message.acknowledge(code, &text))
     }
 
-    fn refuse(&mut self, message: &Message) -> Option<String> {
-        if message.kind != "ORU^R01" {
-            return Some(format!("{} is not taken here, only ORU^R01", message.kind));
+    fn refuse(&mut self, message: &Message<'_>) -> Option<String> {
+        if !message.is_observation() {
+            return Some(format!(
+                "{} is not taken here, only ORU^R01",
+                message.kind()
+            ));
         }
-        let sender = self
-            .sender
-            .get_or_insert_with(|| message.sender.to_string());
-        if *sender != message.sender {
+        let sender = self.sender.get_or_insert_with(|| message.sender());
+        if !message.is_from(sender) {
             return Some(format!("this address listens to {sender} only"));
         }
         None
+    }
+}
+
+/// A message as ASCII: a byte beyond it is a question mark.
+fn ascii(bytes: &[u8]) -> Cow<'_, str> {
+    match core::str::from_utf8(bytes) {
+        Ok(text) if text.is_ascii() => Cow::Borrowed(text),
+        _ => {
+            let byte = |byte: &u8| {
+                if byte.is_ascii() {
+                    char::from(*byte)
+                } else {
+                    '?'
+                }
+            };
+            Cow::Owned(bytes.iter().map(byte).collect())
+        }
     }
 }
 

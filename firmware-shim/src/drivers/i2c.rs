@@ -1,16 +1,57 @@
 //! One chip on I2C, let go after every fault and taken again by `start`.
 //!
 //! Owns the bus value while the driver measures. Words are made only when something fails: a poll that goes
-//! well takes no memory.
+//! well takes no memory. [`Asked`] is what the slow chips have in common: set up once, then asked for one value of each
+//! stream at every poll.
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 
 use embedded_hal::i2c::I2c;
 
-use super::port::{Port, i2c_fault, not_started};
+use super::numeric::absent;
+use super::port::{Port, absence_of, i2c_fault, not_started};
 use crate::device::{Fault, FaultKind};
+use crate::reading::Reading;
+
+/// A chip that is set up once and then asked for one value of each stream at every poll.
+pub(super) trait Asked {
+    /// Where it is attached.
+    type Port: Port<Bus: I2c>;
+    /// How many streams it has.
+    const STREAMS: usize;
+
+    /// The chip.
+    fn chip(&mut self) -> &mut Chip<Self::Port>;
+
+    /// Identifies the chip and sets it up, as if it was never polled.
+    fn configure(&mut self) -> Result<(), Fault>;
+
+    /// Appends what one poll gives, in the order of the streams.
+    fn measure(&mut self, readings: &mut Vec<Reading>) -> Result<(), Fault>;
+}
+
+/// Opens the bus and sets the chip up; the bus is let go if that fails.
+pub(super) fn start(asked: &mut impl Asked) -> Result<(), Fault> {
+    asked.chip().open()?;
+    asked.configure().inspect_err(|_| {
+        asked.chip().release();
+    })
+}
+
+/// One poll: after a fault the bus is let go, and every stream that was not served has an absence.
+pub(super) fn poll<C: Asked>(asked: &mut C, readings: &mut Vec<Reading>) -> Result<(), Fault> {
+    let before = readings.len();
+    asked.measure(readings).inspect_err(|fault| {
+        if asked.chip().release() {
+            for stream in readings.len() - before..C::STREAMS {
+                readings.push(absent(stream, absence_of(fault.kind), 1, None));
+            }
+        }
+    })
+}
 
 /// A chip at its address.
 pub(super) struct Chip<P: Port> {

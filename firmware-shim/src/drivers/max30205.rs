@@ -10,9 +10,9 @@ use core::time::Duration;
 
 use embedded_hal::i2c::I2c;
 
-use super::i2c::Chip;
-use super::numeric::{self, MDC_TEMP_BODY, absent};
-use super::port::{Port, absence_of};
+use super::i2c::{self, Asked, Chip};
+use super::numeric::{self, MDC_TEMP_BODY};
+use super::port::Port;
 use crate::device::{Device, Fault, FaultKind};
 use crate::reading::{Decimal, Reading, StreamSpec};
 
@@ -40,8 +40,21 @@ where
             ordered: false,
         }
     }
+}
+
+impl<P: Port> Asked for Max30205<P>
+where
+    P::Bus: I2c,
+{
+    type Port = P;
+    const STREAMS: usize = 1;
+
+    fn chip(&mut self) -> &mut Chip<P> {
+        &mut self.chip
+    }
 
     fn configure(&mut self) -> Result<(), Fault> {
+        self.ordered = false;
         self.chip.write(&[CONFIGURATION, SHUTDOWN])?;
         let [found] = self.chip.read(CONFIGURATION)?;
         if found != SHUTDOWN {
@@ -51,16 +64,15 @@ where
         Ok(())
     }
 
-    fn measure(&mut self) -> Result<Option<Reading>, Fault> {
-        let mut reading = None;
+    fn measure(&mut self, readings: &mut Vec<Reading>) -> Result<(), Fault> {
         if self.ordered {
             let code = i16::from_be_bytes(self.chip.read(TEMPERATURE)?);
             let quality = numeric::range(code.into(), LOWEST, HIGHEST);
-            reading = Some(numeric::value(0, convert(code), quality));
+            readings.push(numeric::value(0, convert(code), quality));
         }
         self.chip.write(&[CONFIGURATION, SHUTDOWN | ONE_SHOT])?;
         self.ordered = true;
-        Ok(reading)
+        Ok(())
     }
 }
 
@@ -77,21 +89,11 @@ where
     }
 
     fn start(&mut self) -> Result<(), Fault> {
-        self.ordered = false;
-        self.chip.open()?;
-        self.configure().inspect_err(|_| {
-            self.chip.release();
-        })
+        i2c::start(self)
     }
 
     fn poll(&mut self, readings: &mut Vec<Reading>) -> Result<(), Fault> {
-        let measured = self.measure().inspect_err(|fault| {
-            if self.chip.release() {
-                readings.push(absent(0, absence_of(fault.kind), 1, None));
-            }
-        });
-        readings.extend(measured?);
-        Ok(())
+        i2c::poll(self, readings)
     }
 
     fn flush(&mut self, _readings: &mut Vec<Reading>) {}

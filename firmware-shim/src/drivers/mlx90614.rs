@@ -10,9 +10,9 @@ use core::time::Duration;
 
 use embedded_hal::i2c::I2c;
 
-use super::i2c::Chip;
+use super::i2c::{self, Asked, Chip};
 use super::numeric::{self, absent};
-use super::port::{Port, absence_of};
+use super::port::Port;
 use crate::device::{Device, Fault, FaultKind};
 use crate::reading::{Absence, Decimal, Quality, Reading, StreamSpec};
 
@@ -59,9 +59,22 @@ where
             broken: 0,
         }
     }
+}
+
+impl<P: Port> Asked for Mlx90614<P>
+where
+    P::Bus: I2c,
+{
+    type Port = P;
+    const STREAMS: usize = 2;
+
+    fn chip(&mut self) -> &mut Chip<P> {
+        &mut self.chip
+    }
 
     /// Its own address stands in its EEPROM, under a packet error code: no other chip says that.
-    fn identify(&mut self) -> Result<(), Fault> {
+    fn configure(&mut self) -> Result<(), Fault> {
+        self.broken = 0;
         let bytes = self.chip.read(EEPROM | SMBUS_ADDRESS)?;
         let kept = match checked(self.chip.address(), EEPROM | SMBUS_ADDRESS, bytes) {
             Ok(word) => word,
@@ -112,23 +125,11 @@ where
     }
 
     fn start(&mut self) -> Result<(), Fault> {
-        self.broken = 0;
-        self.chip.open()?;
-        self.identify().inspect_err(|_| {
-            self.chip.release();
-        })
+        i2c::start(self)
     }
 
     fn poll(&mut self, readings: &mut Vec<Reading>) -> Result<(), Fault> {
-        let before = readings.len();
-        self.measure(readings).inspect_err(|fault| {
-            if self.chip.release() {
-                // The streams that this poll has not served yet.
-                for stream in readings.len() - before..self.streams.len() {
-                    readings.push(absent(stream, absence_of(fault.kind), 1, None));
-                }
-            }
-        })
+        i2c::poll(self, readings)
     }
 
     fn flush(&mut self, _readings: &mut Vec<Reading>) {}

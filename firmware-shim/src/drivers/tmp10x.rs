@@ -12,9 +12,9 @@ use core::time::Duration;
 
 use embedded_hal::i2c::I2c;
 
-use super::i2c::Chip;
-use super::numeric::{self, MDC_TEMP_BODY, absent};
-use super::port::{Port, absence_of};
+use super::i2c::{self, Asked, Chip};
+use super::numeric::{self, MDC_TEMP_BODY};
+use super::port::Port;
 use crate::device::{Device, Fault, FaultKind};
 use crate::reading::{Decimal, Reading, StreamSpec};
 
@@ -57,8 +57,21 @@ where
             converted: false,
         }
     }
+}
+
+impl<P: Port> Asked for Tmp10x<P>
+where
+    P::Bus: I2c,
+{
+    type Port = P;
+    const STREAMS: usize = 1;
+
+    fn chip(&mut self) -> &mut Chip<P> {
+        &mut self.chip
+    }
 
     fn configure(&mut self) -> Result<(), Fault> {
+        self.converted = false;
         let taken = match self.part {
             Part::Tmp102 => {
                 self.chip
@@ -79,15 +92,16 @@ where
         Err(self.chip.fault(FaultKind::OtherDevice, why))
     }
 
-    fn measure(&mut self) -> Result<Option<Reading>, Fault> {
+    fn measure(&mut self, readings: &mut Vec<Reading>) -> Result<(), Fault> {
         if !self.converted {
             self.chip.is_open()?;
             self.converted = true;
-            return Ok(None);
+            return Ok(());
         }
         let code = i16::from_be_bytes(self.chip.read(TEMPERATURE)?);
         let quality = numeric::range(i32::from(code >> 4), LOWEST, HIGHEST);
-        Ok(Some(numeric::value(0, convert(code), quality)))
+        readings.push(numeric::value(0, convert(code), quality));
+        Ok(())
     }
 }
 
@@ -104,21 +118,11 @@ where
     }
 
     fn start(&mut self) -> Result<(), Fault> {
-        self.converted = false;
-        self.chip.open()?;
-        self.configure().inspect_err(|_| {
-            self.chip.release();
-        })
+        i2c::start(self)
     }
 
     fn poll(&mut self, readings: &mut Vec<Reading>) -> Result<(), Fault> {
-        let measured = self.measure().inspect_err(|fault| {
-            if self.chip.release() {
-                readings.push(absent(0, absence_of(fault.kind), 1, None));
-            }
-        });
-        readings.extend(measured?);
-        Ok(())
+        i2c::poll(self, readings)
     }
 
     fn flush(&mut self, _readings: &mut Vec<Reading>) {}

@@ -11,9 +11,9 @@ use core::time::Duration;
 
 use embedded_hal::i2c::I2c;
 
-use super::i2c::Chip;
+use super::i2c::{self, Asked, Chip};
 use super::numeric::{self, MDC_TEMP_BODY, absent};
-use super::port::{Port, absence_of};
+use super::port::Port;
 use crate::device::{Device, Fault, FaultKind};
 use crate::reading::{Absence, Decimal, Reading, StreamSpec};
 
@@ -44,31 +44,6 @@ where
         }
     }
 
-    fn configure(&mut self) -> Result<(), Fault> {
-        let id = self.read(Register::DeviceId)?;
-        if id & DEVICE_ID_MASK != DEVICE_ID {
-            let why = format!("its id is {id:#06x}, a TMP117 says 0x_117");
-            return Err(self.chip.fault(FaultKind::OtherDevice, why));
-        }
-        self.write(Register::Configuration, configuration(self.period))
-    }
-
-    /// What one poll gives: a value, an absence, or nothing when the next conversion is not due yet.
-    fn measure(&mut self) -> Result<Option<Reading>, Fault> {
-        // Reading the configuration or the result clears data-ready.
-        if self.read(Register::Configuration)? & DATA_READY == 0 {
-            return Ok(self.miss());
-        }
-        let code = i16::from_be_bytes(self.read(Register::Temperature)?.to_be_bytes());
-        let Some(value) = convert(code) else {
-            return Ok(Some(absent(0, Absence::DeviceOff, 1, Some(code.into()))));
-        };
-        self.missed = 0;
-        self.measured = true;
-        let quality = numeric::range(code.into(), LOWEST, HIGHEST);
-        Ok(Some(numeric::value(0, value, quality)))
-    }
-
     /// Poll and conversion are not in step, so one poll may find nothing new; two in a row may not.
     fn miss(&mut self) -> Option<Reading> {
         self.missed = self.missed.saturating_add(1);
@@ -95,6 +70,48 @@ where
     }
 }
 
+impl<P: Port> Asked for Tmp117<P>
+where
+    P::Bus: I2c,
+{
+    type Port = P;
+    const STREAMS: usize = 1;
+
+    fn chip(&mut self) -> &mut Chip<P> {
+        &mut self.chip
+    }
+
+    fn configure(&mut self) -> Result<(), Fault> {
+        self.measured = false;
+        self.missed = 0;
+        let id = self.read(Register::DeviceId)?;
+        if id & DEVICE_ID_MASK != DEVICE_ID {
+            let why = format!("its id is {id:#06x}, a TMP117 says 0x_117");
+            return Err(self.chip.fault(FaultKind::OtherDevice, why));
+        }
+        self.write(Register::Configuration, configuration(self.period))
+    }
+
+    /// A value, an absence, or nothing when the next conversion is not due yet.
+    fn measure(&mut self, readings: &mut Vec<Reading>) -> Result<(), Fault> {
+        // Reading the configuration or the result clears data-ready.
+        if self.read(Register::Configuration)? & DATA_READY == 0 {
+            readings.extend(self.miss());
+            return Ok(());
+        }
+        let code = i16::from_be_bytes(self.read(Register::Temperature)?.to_be_bytes());
+        let Some(value) = convert(code) else {
+            readings.push(absent(0, Absence::DeviceOff, 1, Some(code.into())));
+            return Ok(());
+        };
+        self.missed = 0;
+        self.measured = true;
+        let quality = numeric::range(code.into(), LOWEST, HIGHEST);
+        readings.push(numeric::value(0, value, quality));
+        Ok(())
+    }
+}
+
 impl<P: Port> Device for Tmp117<P>
 where
     P::Bus: I2c,
@@ -108,27 +125,11 @@ where
     }
 
     fn start(&mut self) -> Result<(), Fault> {
-        self.chip.open()?;
-        self.measured = false;
-        self.missed = 0;
-        self.configure().inspect_err(|_| {
-            self.chip.release();
-        })
+        i2c::start(self)
     }
 
     fn poll(&mut self, readings: &mut Vec<Reading>) -> Result<(), Fault> {
-        match self.measure() {
-            Ok(reading) => {
-                readings.extend(reading);
-                Ok(())
-            }
-            Err(fault) => {
-                if self.chip.release() {
-                    readings.push(absent(0, absence_of(fault.kind), 1, None));
-                }
-                Err(fault)
-            }
-        }
+        i2c::poll(self, readings)
     }
 
     fn flush(&mut self, _readings: &mut Vec<Reading>) {}

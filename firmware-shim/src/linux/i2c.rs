@@ -1,6 +1,7 @@
 //! I2C buses of Linux (`/dev/i2c-1`), through the kernel's i2c-dev interface.
 //!
-//! The kernel's adapter gives up on a stuck bus by itself (one second by default): that is the deadline.
+//! The kernel's adapter gives up on a stuck bus by itself (one second by default): that is the deadline. Devices on one
+//! path share one open bus.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use embedded_hal::i2c::{
 use linux_embedded_hal::i2cdev::linux::LinuxI2CError;
 use linux_embedded_hal::{I2CError, I2cdev};
 
+use super::shared::{Buses, Share};
 use super::unopened;
 use crate::device::{Fault, FaultKind};
 use crate::drivers::Port;
@@ -30,22 +32,29 @@ impl I2cPort {
 }
 
 impl Port for I2cPort {
-    type Bus = I2cBus;
+    type Bus = Share<I2cBus>;
 
     fn name(&self) -> String {
         self.path.display().to_string()
     }
 
-    fn open(&mut self) -> Result<I2cBus, Fault> {
-        let bus = I2cdev::new(&self.path).map_err(|error| {
-            let error = match error {
-                LinuxI2CError::Io(error) => error,
-                LinuxI2CError::Errno(number) => io::Error::from_raw_os_error(number),
-            };
-            unopened(&self.path, "i2c", &error)
-        })?;
-        Ok(I2cBus(bus))
+    fn open(&mut self) -> Result<Share<I2cBus>, Fault> {
+        BUSES.share(&self.path, || open(&self.path))
     }
+}
+
+/// The buses that devices of this program hold.
+static BUSES: Buses<I2cBus> = Buses::new();
+
+fn open(path: &Path) -> Result<I2cBus, Fault> {
+    let bus = I2cdev::new(path).map_err(|error| {
+        let error = match error {
+            LinuxI2CError::Io(error) => error,
+            LinuxI2CError::Errno(number) => io::Error::from_raw_os_error(number),
+        };
+        unopened(path, "i2c", &error)
+    })?;
+    Ok(I2cBus(bus))
 }
 
 /// The addresses that acknowledge the read of one byte. Nothing is written.

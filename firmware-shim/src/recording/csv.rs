@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Owns the reading of such files: a line of names, each with its unit in brackets, and an empty field for a
-//! missing sample. When the samples were taken is said by a line `# rate = N` before the names, by a column
+//! missing sample. When the samples were taken is said by a line `# rate = N` before the names or by who opens it, by a column
 //! `time` (seconds, or `time [ms]`, `time [us]`), or by both: then rows may be left out. Promises that
 //! every digit is kept. Refuses quotes, rows of another width, times that are not even, and files that are
 //! too large to be held in memory.
@@ -34,8 +34,11 @@ pub(super) struct Samples {
     samples: u64,
 }
 
-/// Reads a table.
-pub(super) fn open(path: &Path) -> Result<(Vec<Signal>, Samples), RecordingError> {
+/// Reads a table. `rate` counts as if its line stood in the file.
+pub(super) fn open(
+    path: &Path,
+    rate: Option<u32>,
+) -> Result<(Vec<Signal>, Samples), RecordingError> {
     let refuse = |reason: String| RecordingError::content(path, reason);
     let file = |error| RecordingError::file(path, error);
     if fs::metadata(path).map_err(file)?.len() > LARGEST_FILE {
@@ -45,10 +48,10 @@ pub(super) fn open(path: &Path) -> Result<(Vec<Signal>, Samples), RecordingError
         ));
     }
     let text = fs::read_to_string(path).map_err(file)?;
-    read(&text).map_err(refuse)
+    read(&text, rate).map_err(refuse)
 }
 
-fn read(text: &str) -> Result<(Vec<Signal>, Samples), String> {
+fn read(text: &str, said: Option<u32>) -> Result<(Vec<Signal>, Samples), String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut lines = text.lines().zip(1..).peekable();
     let mut rate = None;
@@ -57,6 +60,15 @@ fn read(text: &str) -> Result<(Vec<Signal>, Samples), String> {
             let read = number::decimal(value).and_then(number::ratio);
             rate = Some(read.ok_or_else(|| format!("line {number}: rate {value:?} is no rate"))?);
         }
+    }
+    if let Some(said) = said.map(|said| (u64::from(said), 1)) {
+        if let Some((numerator, denominator)) = rate.filter(|rate| *rate != said) {
+            return Err(format!(
+                "it says a rate of {numerator}/{denominator} itself, not {}",
+                said.0
+            ));
+        }
+        rate = Some(said);
     }
     let (names, _) = lines.next().ok_or("empty: no line of names")?;
     if names.contains('"') {
@@ -91,7 +103,8 @@ fn read(text: &str) -> Result<(Vec<Signal>, Samples), String> {
     let times = match (clock, rate) {
         (None, None) => {
             return Err(
-                "neither a column `time` nor a line `# rate = N` before the names".to_owned(),
+                "neither a column `time` nor a line `# rate = N` before the names: say the profile's key rate"
+                    .to_owned(),
             );
         }
         (None, Some(rate)) => Times::rows(rows as u64, rate),

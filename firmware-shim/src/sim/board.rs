@@ -6,6 +6,7 @@
 
 use std::mem;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use super::bus::Simulated;
@@ -138,7 +139,7 @@ impl Running {
             content,
         }
         .encode(&mut bytes);
-        self.wires.send(&mut bytes);
+        self.wires.send(self.world.clock.now(), &mut bytes);
         self.sent.append(&mut bytes);
     }
 }
@@ -146,6 +147,7 @@ impl Running {
 impl ByteSource for Running {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Fault> {
         if self.sent.is_empty() {
+            thread::sleep(self.wires.slow());
             self.run();
         }
         let count = self.sent.len().min(buffer.len());

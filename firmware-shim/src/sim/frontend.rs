@@ -8,6 +8,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+mod interference;
 mod track;
 mod vocabulary;
 
@@ -15,6 +16,7 @@ use super::{SimClock, World};
 use crate::device::{Device, Fault, FaultKind};
 use crate::reading::{Reading, Sampling, StreamKind, StreamSpec};
 use crate::recording::{Recording, Sample, Signal};
+use interference::Interference;
 use track::Track;
 
 /// A simulated front end that plays this recording: an `.edf` or `.csv` file, or the header of a WFDB record
@@ -24,7 +26,7 @@ use track::Track;
 /// that cannot be opened makes a device without streams whose every start fails and says why.
 #[must_use]
 pub fn frontend(world: &World, recording: &Path) -> Box<dyn Device> {
-    let record = Recording::open(recording).map_err(|error| error.to_string());
+    let record = Recording::open_at(recording, world.rate).map_err(|error| error.to_string());
     let signals = record.as_ref().map_or(&[][..], Recording::signals);
     let names = vocabulary::stream_names(signals);
     let streams: Vec<_> = names
@@ -38,17 +40,22 @@ pub fn frontend(world: &World, recording: &Path) -> Box<dyn Device> {
         .enumerate()
         .map(|(index, (signal, stream))| Track::new(index, signal, stream))
         .collect();
-    Box::new(Frontend {
-        streams,
-        clock: world.clock.clone(),
-        tape: record.map(|record| Tape {
+    let interference = Interference::of(world, &streams);
+    let tape = record.and_then(|record| {
+        Ok(Tape {
             record,
             tracks,
+            interference: interference?,
             origin: None,
             played: Duration::ZERO,
             behind: false,
             buffer: Vec::new(),
-        }),
+        })
+    });
+    Box::new(Frontend {
+        streams,
+        clock: world.clock.clone(),
+        tape,
     })
 }
 
@@ -63,6 +70,7 @@ struct Frontend {
 struct Tape {
     record: Recording,
     tracks: Vec<Track>,
+    interference: Interference,
     /// The time of the first start; sample 0 is due then.
     origin: Option<Duration>,
     /// The recording's time up to which samples have been given.
@@ -88,6 +96,7 @@ impl Device for Frontend {
         let tape = self.tape.as_mut().map_err(|why| unopened(why))?;
         // The recording runs on through a fault: what was due meanwhile is given next.
         let now = self.clock.now();
+        tape.interference.reach()?;
         tape.origin.get_or_insert(now);
         tape.ended().map_or(Ok(()), Err)
     }
@@ -100,20 +109,16 @@ impl Device for Frontend {
         if let Some(ended) = tape.ended() {
             return Err(ended);
         }
-        tape.play(
-            self.clock.now().saturating_sub(origin),
-            Give::Blocks,
-            readings,
-        )
+        tape.interference.reach()?;
+        tape.play(self.clock.now(), origin, Give::Blocks, readings)
     }
 
     fn flush(&mut self, readings: &mut Vec<Reading>) {
         if let Ok(tape) = &mut self.tape
             && let Some(origin) = tape.origin
         {
-            let elapsed = self.clock.now().saturating_sub(origin);
             // The absence of what could not be read is among the readings; nobody is left to tell more.
-            drop(tape.play(elapsed, Give::Everything, readings));
+            drop(tape.play(self.clock.now(), origin, Give::Everything, readings));
         }
     }
 }
@@ -128,13 +133,16 @@ enum Give {
 }
 
 impl Tape {
-    /// Gives what is due at a time of the recording, but no more than a bounded step of it.
+    /// Gives what is due at a time, but no more than a bounded step of the recording.
     fn play(
         &mut self,
-        elapsed: Duration,
+        now: Duration,
+        origin: Duration,
         give: Give,
         readings: &mut Vec<Reading>,
     ) -> Result<(), Fault> {
+        let interference = &self.interference;
+        let elapsed = interference.tape_time(now.saturating_sub(origin));
         let step = self.played.saturating_add(LARGEST_STEP);
         self.behind = elapsed > step;
         self.played = elapsed.min(step).max(self.played);
@@ -142,6 +150,11 @@ impl Tape {
         for track in &mut self.tracks {
             let due = track.due(self.played);
             while let Some(end) = track.next_end(due, give == Give::Everything) {
+                let (end, lost) = interference.stretch(track, origin, end);
+                if let Some(reason) = lost {
+                    track.lose(end, reason, readings);
+                    continue;
+                }
                 let given = track.give(end, &mut self.record, &mut self.buffer, readings);
                 if let (Err(error), Ok(())) = (given, &outcome) {
                     outcome = Err(Fault::new(FaultKind::Bus, error.to_string()));

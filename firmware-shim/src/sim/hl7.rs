@@ -101,9 +101,13 @@ fn send(mut schedule: Schedule, address: SocketAddr, stopped: &Receiver<()>) {
     let mut unsent: Option<Vec<u8>> = None;
     while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
         loop {
-            unsent =
-                unsent.or_else(|| schedule.next().map(|mut words| frame(&message(&mut words))));
+            unsent = unsent.or_else(|| next(&mut schedule));
             let Some(bytes) = &unsent else { break };
+            if bytes.is_empty() {
+                // It was gone then; what it would have said is not said later.
+                (link, unsent) = (None, None);
+                continue;
+            }
             let Some(mut stream) = link.take().or_else(|| connect(address)) else {
                 break;
             };
@@ -114,6 +118,14 @@ fn send(mut schedule: Schedule, address: SocketAddr, stopped: &Receiver<()>) {
             unsent = None;
         }
     }
+}
+
+/// What is to be said next, if it is time, after what a scenario does to it; nothing is left while it is gone.
+fn next(schedule: &mut Schedule) -> Option<Vec<u8>> {
+    let mut words = schedule.next()?;
+    let (time, mut bytes) = (words.time, frame(&message(&mut words)));
+    schedule.wires().send(time, &mut bytes);
+    Some(bytes)
 }
 
 fn connect(address: SocketAddr) -> Option<TcpStream> {
@@ -145,7 +157,7 @@ fn exchange(stream: &mut TcpStream, bytes: &[u8]) -> bool {
 fn message(words: &mut Words<'_>) -> String {
     let [hour, minute, second] = words.time_of_day();
     let time = format!("20260101{hour:02}{minute:02}{second:02}+0000");
-    let (patient, number) = (words.patient, words.number + 1);
+    let (patient, number, on) = (words.patient, words.number + 1, words.pulse().is_some());
     let celsius = format!(
         "{}.{:03}",
         words.millicelsius() / 1000,
@@ -175,15 +187,26 @@ fn message(words: &mut Words<'_>) -> String {
         ("150344^MDC_TEMP", &celsius, "268192^MDC_DIM_DEGC"),
     ]
     .into_iter()
-    .zip(1..);
+    .zip(1_u32..);
     for ((code, value, unit), place) in values {
+        // Temperature has a sensor of its own.
+        let (value, flags, status) = if on || place == TEMPERATURE {
+            (value, "DEMO", 'R')
+        } else {
+            ("", "NAV~DEMO", 'X')
+        };
         text += &format!(
-            "OBX|{place}|NM|{code}^MDC|1.1.1.{place}|{value}|{unit}^MDC||DEMO|||R|||{time}\r"
+            "OBX|{place}|NM|{code}^MDC|1.1.1.{place}|{value}|{unit}^MDC||{flags}|||{status}|||{time}\r"
         );
     }
     text
 }
 
+/// The place of temperature among the observations.
+const TEMPERATURE: u32 = 4;
 const TICK: Duration = Duration::from_millis(10);
 /// How long one step may take; a listener that is polled answers within a tenth of a second.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests;

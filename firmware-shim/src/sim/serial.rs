@@ -113,20 +113,34 @@ impl Words<'_> {
 impl Schedule {
     /// A device that speaks `rate` times a second.
     pub(super) fn open(world: &World, ending: &Ending, rate: u32) -> Result<Self, Fault> {
+        Self::at(world, ending, Pace::at_rate(world.clock.now(), rate))
+    }
+
+    /// A device that speaks once in a `cycle`.
+    pub(super) fn every(world: &World, ending: &Ending, cycle: Duration) -> Result<Self, Fault> {
+        Self::at(world, ending, Pace::of_cycle(world.clock.now(), cycle))
+    }
+
+    fn at(world: &World, ending: &Ending, pace: Pace) -> Result<Self, Fault> {
         // The line ends when its last byte is written, not when the clock passes the signal's end.
         Ok(Self {
             source: Source::open(world, &[], ending)?,
             wires: Wires::new(world),
             world: world.clone(),
             ending: ending.clone(),
-            pace: Pace::at_rate(world.clock.now(), rate).drifting(world.scenario.drift_ppm),
+            pace: pace.drifting(world.scenario.drift_ppm),
             said: 0,
         })
     }
 
-    /// What to speak of next, if it is time.
+    /// The wires between it and the host.
+    pub(super) const fn wires(&mut self) -> &mut Wires {
+        &mut self.wires
+    }
+
+    /// What to speak of next, if it is time. A slow device speaks later, and of what was then.
     pub(super) fn next(&mut self) -> Option<Words<'_>> {
-        let now = self.world.clock.now();
+        let now = self.world.clock.now().saturating_sub(self.wires.slow());
         let reached = self.source.end().map_or(now, |end| now.min(end));
         if self.said >= self.pace.completed(reached) {
             if reached < now {
@@ -168,8 +182,8 @@ impl<S> fmt::Debug for Saying<S> {
 impl<S: FnMut(&mut Words<'_>) -> Vec<u8> + Send + 'static> Talker for Saying<S> {
     fn due(&mut self) -> Vec<u8> {
         while let Some(mut words) = self.schedule.next() {
-            let mut bytes = (self.say)(&mut words);
-            self.schedule.wires.send(&mut bytes);
+            let (time, mut bytes) = (words.time, (self.say)(&mut words));
+            self.schedule.wires.send(time, &mut bytes);
             // What a scenario swallows is not said later.
             if !bytes.is_empty() {
                 return bytes;

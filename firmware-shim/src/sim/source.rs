@@ -70,7 +70,8 @@ impl Source {
             return Ok(Self::new(signals, world));
         };
         let refuse = |why: String| Fault::new(FaultKind::Unopened, why);
-        let record = recording::Recording::open(path).map_err(|error| refuse(error.to_string()))?;
+        let record = recording::Recording::open_at(path, world.rate)
+            .map_err(|error| refuse(error.to_string()))?;
         let mut signals = record.signals().iter().enumerate();
         let found =
             signals.find(|(_, signal)| name.as_ref().is_none_or(|name| *name == signal.name));

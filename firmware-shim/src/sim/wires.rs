@@ -89,23 +89,39 @@ impl Wires {
 
     /// What happens to a transfer before any byte of it.
     pub(super) fn begin(&mut self) -> Result<(), Broken> {
+        self.answers()?;
+        thread::sleep(self.slow());
+        Ok(())
+    }
+
+    /// Whether the device is there to be spoken to.
+    pub(super) fn answers(&mut self) -> Result<(), Broken> {
         if let Some(hold) = self.bus.held() {
             thread::sleep(hold);
             return Err(Broken::Stuck);
         }
-        let now = self.clock.now();
-        for fault in self.scenario.faults_at(now) {
+        for fault in self.scenario.faults_at(self.clock.now()) {
             match fault {
                 SimFault::NoAcknowledge => return Err(Broken::NoAcknowledge),
                 SimFault::Unplugged => {
                     self.unplugged = true;
                     return Err(Broken::NoAcknowledge);
                 }
-                SimFault::Slow { by } => thread::sleep(by),
                 _ => {}
             }
         }
         Ok(())
+    }
+
+    /// How much longer everything takes now.
+    pub(super) fn slow(&self) -> Duration {
+        let faults = self.scenario.faults_at(self.clock.now());
+        faults
+            .map(|fault| match fault {
+                SimFault::Slow { by } => by,
+                _ => Duration::ZERO,
+            })
+            .sum()
     }
 
     /// Whether the device was unplugged since the last call of this.
@@ -115,7 +131,11 @@ impl Wires {
 
     /// What becomes of the bytes that the device sends in one transfer.
     pub(super) fn carry(&mut self, bytes: &mut [u8]) {
-        for fault in self.scenario.faults_at(self.clock.now()) {
+        self.carry_at(self.clock.now(), bytes);
+    }
+
+    fn carry_at(&mut self, time: Duration, bytes: &mut [u8]) {
+        for fault in self.scenario.faults_at(time) {
             let SimFault::BitFlips { one_in } = fault else {
                 continue;
             };
@@ -130,12 +150,16 @@ impl Wires {
         }
     }
 
-    /// What becomes of a frame on a serial line.
-    pub(super) fn send(&mut self, frame: &mut Vec<u8>) {
-        self.carry(frame);
-        for fault in self.scenario.faults_at(self.clock.now()) {
+    /// What becomes of a frame that is sent by itself at a time, whenever the host looks. Nothing is left of one
+    /// that a device says into the void.
+    pub(super) fn send(&mut self, time: Duration, frame: &mut Vec<u8>) {
+        self.carry_at(time, frame);
+        for fault in self.scenario.faults_at(time) {
             match fault {
-                SimFault::Unplugged | SimFault::NoAcknowledge => frame.clear(),
+                SimFault::Unplugged | SimFault::NoAcknowledge => {
+                    frame.clear();
+                    return;
+                }
                 SimFault::Garbage { bytes } => {
                     for _ in 0..bytes {
                         let [byte, ..] = self.random.bits().to_be_bytes();

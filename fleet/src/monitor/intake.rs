@@ -73,7 +73,7 @@ fn take(
             ));
         }
     };
-    let (batch, bytes) = match content {
+    let batches = match content {
         Content::Note(gateway, note) => {
             group.note(&gateway, note, arrival.payload)?;
             // Said of an archive that was put back, the receipt at the broker may promise what is gone.
@@ -82,9 +82,25 @@ fn take(
             }
             return Ok(Ok(()));
         }
-        Content::Batch(batch, bytes) => (batch, bytes),
+        Content::Batches(batches) => batches,
     };
-    match group.insert(&batch, &bytes, received_ns) {
+    // Each of several batches in one message is stored or refused as if it had come alone.
+    let mut refused = Ok(());
+    for (batch, bytes) in batches {
+        let inserted = insert(group, stored, &batch, &bytes, received_ns)?;
+        refused = refused.and(inserted);
+    }
+    Ok(refused)
+}
+
+fn insert(
+    group: &mut Group<'_>,
+    stored: &mut Stored,
+    batch: &Batch,
+    bytes: &[u8],
+    received_ns: i64,
+) -> Result<Result<(), Refusal>, ArchiveError> {
+    match group.insert(batch, bytes, received_ns) {
         Ok(inserted) => {
             stored.gateways.insert(batch.gateway.clone());
             stored.new += inserted.new;
@@ -105,7 +121,8 @@ fn take(
 }
 
 enum Content {
-    Batch(Batch, Vec<u8>),
+    /// Each with its encoded bytes.
+    Batches(Vec<(Batch, Vec<u8>)>),
     Note(GatewayId, Note),
 }
 
@@ -135,7 +152,7 @@ fn judge(arrival: Arrival<'_>, master: &PayloadMasterKey) -> Result<Content, Ref
     }
 }
 
-/// Opens a sealed batch that must be where its topic says.
+/// Opens sealed batches that must be where their topic says.
 fn opened(
     payload: &[u8],
     gateway: &GatewayId,
@@ -161,7 +178,7 @@ fn opened(
         .for_gateway(gateway)
         .or_else(|error| refuse("seal", error.to_string()))?;
     match message.open(&key) {
-        Ok((batch, bytes)) => Ok(Content::Batch(batch, bytes)),
+        Ok(batches) => Ok(Content::Batches(batches)),
         Err(error) => {
             let reason = match error {
                 OpenError::Envelope => "shape",

@@ -8,8 +8,8 @@ use rumqttc::{
 
 use super::error::{RefusalKind, SessionError};
 use super::{
-    CLOSE, CONNECT, Heard, Incoming, LARGEST, Limits, Options, Publication, REQUESTS, Welcome,
-    protocol,
+    CLOSE, CONNECT, FLUSHED, Heard, Incoming, LARGEST, Limits, Options, Publication, REQUESTS,
+    Welcome, protocol,
 };
 use crate::identity::Identity;
 
@@ -128,6 +128,7 @@ fn mqtt_options(identity: &Identity, options: Options) -> MqttOptions {
     mqtt.set_inflight(options.in_flight.max(1));
     mqtt.set_max_packet_size(LARGEST, LARGEST);
     mqtt.set_ack_mode(AckMode::Manual);
+    mqtt.set_max_request_batch(FLUSHED);
     if let Some(will) = options.will {
         mqtt.set_last_will(LastWill::new(
             will.topic,

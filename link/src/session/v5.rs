@@ -11,8 +11,8 @@ use rumqttc_v5::{
 
 use super::error::{RefusalKind, SessionError};
 use super::{
-    CLOSE, CONNECT, Heard, Incoming, LARGEST, Limits, Options, Publication, REQUESTS, Welcome,
-    protocol,
+    CLOSE, CONNECT, FLUSHED, Heard, Incoming, LARGEST, Limits, Options, Publication, REQUESTS,
+    Welcome, protocol,
 };
 use crate::identity::Identity;
 
@@ -151,6 +151,7 @@ fn mqtt_options(identity: &Identity, options: Options) -> MqttOptions {
     mqtt.set_outgoing_inflight_upper_limit(options.in_flight.max(1));
     mqtt.set_max_packet_size(Some(u32::try_from(LARGEST).unwrap_or(u32::MAX)));
     mqtt.set_ack_mode(AckMode::Manual);
+    mqtt.set_max_request_batch(FLUSHED);
     mqtt.set_connect_timeout(CONNECT);
     let mut network = NetworkOptions::new();
     network.set_tcp_nodelay(true);

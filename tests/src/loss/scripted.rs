@@ -122,7 +122,7 @@ fn acknowledge(stream: &mut impl Write, id: [u8; 2]) -> io::Result<()> {
 }
 
 /// One control packet: its first byte, and what follows its length (MQTT 3.1.1 section 2.2).
-fn packet(stream: &mut impl Read) -> io::Result<(u8, Vec<u8>)> {
+pub(crate) fn packet(stream: &mut impl Read) -> io::Result<(u8, Vec<u8>)> {
     let mut byte = [0];
     stream.read_exact(&mut byte)?;
     let kind = byte[0];

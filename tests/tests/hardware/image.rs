@@ -11,11 +11,12 @@ use wardlink_tests::program::run_well;
 use wardlink_tests::ward::Ward;
 
 use crate::board::Board;
+use crate::ward;
 
 #[test]
 #[ignore = "boots an image some times: make test-image"]
 fn an_update_is_taken_a_broken_one_is_left_again_and_the_store_survives_both() {
-    let ward = Ward::open();
+    let ward = ward();
     let _serve = ward.fleet.serve(ward.broker.port());
     let disk = ward.folder.join("disk");
     flash(&disk);

@@ -1,5 +1,6 @@
 //! One `[[device]]` table: what is attached, where, and how it is read.
 
+mod bluetooth;
 mod driver;
 mod network;
 mod simulation;
@@ -8,6 +9,7 @@ mod table;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+pub use bluetooth::Characteristic;
 pub use driver::{Driver, Options};
 pub use simulation::{RecordingSource, Simulation};
 pub use table::{DRIVERS, Key, Kind, Row};
@@ -35,6 +37,8 @@ pub enum Bus {
     Path(PathBuf),
     /// An address of this machine on which devices of the network are awaited.
     Network(SocketAddr),
+    /// The address of a device on Bluetooth, in capitals.
+    Bluetooth(String),
 }
 
 impl DeviceSettings {
@@ -70,6 +74,7 @@ impl Bus {
             },
             Self::Path(path) => path.display().to_string(),
             Self::Network(address) => format!("{}{address}", network::PREFIX),
+            Self::Bluetooth(address) => format!("{}{address}", bluetooth::PREFIX),
         }
     }
 }
@@ -89,8 +94,12 @@ fn bus(section: &mut Section, faults: &mut Faults) -> Option<Bus> {
     if text.starts_with(network::PREFIX) {
         return network::address(&text, section, faults).map(Bus::Network);
     }
+    if text.starts_with(bluetooth::PREFIX) {
+        return bluetooth::address(&text, section, faults).map(Bus::Bluetooth);
+    }
     if !text.starts_with('/') {
-        let hint = "\"sim\", \"sim:NAME\", \"tcp:127.0.0.1:2575\", or an absolute path such as \"/dev/i2c-1\"";
+        let hint = "\"sim\", \"sim:NAME\", \"tcp:127.0.0.1:2575\", \"bluetooth:AA:BB:CC:DD:EE:FF\", or an absolute \
+            path such as \"/dev/i2c-1\"";
         faults.note_with_hint(section.path("bus"), format!("{text:?} is no bus"), hint);
         return None;
     }

@@ -8,7 +8,7 @@ use wardlink_wire::batch::Batch;
 use wardlink_wire::decimal::Decimal;
 use wardlink_wire::id::{BootId, Epoch};
 use wardlink_wire::lane::Lane;
-use wardlink_wire::message::{Head, Message};
+use wardlink_wire::message::{Head, Message, Sealer};
 use wardlink_wire::record::{
     Absence, Absent, Body, Event, EventKind, Gap, GapCause, Numeric, Priority, Quality, Record,
     SampleBlock, Samples,
@@ -38,9 +38,35 @@ proptest! {
         let head = Head::of(&batch).unwrap();
         let message = Message::seal(head, &bytes, &examples::payload_key()).unwrap();
         let arrived = Message::decode(&message.encode().unwrap()).unwrap();
-        let (opened, plain) = arrived.open(&examples::payload_key()).unwrap();
-        prop_assert_eq!(opened, batch);
-        prop_assert_eq!(plain, bytes);
+        prop_assert_eq!(arrived.open(&examples::payload_key()).unwrap(), [(batch, bytes)]);
+    }
+
+    #[test]
+    fn batches_joined_in_one_message_open_to_each_of_them(batch in batch(), more in 1_u64..6) {
+        let next = |of: &Batch| of.range().unwrap().last().plus(1);
+        let mut batches = vec![Batch { first: Sequence(batch.first.0 / 2), ..batch }];
+        for _ in 0..more {
+            let last = batches.last().unwrap();
+            batches.push(Batch { first: next(last), ..last.clone() });
+        }
+        let bytes: Vec<_> = batches.iter().map(|batch| batch.encode().unwrap()).collect();
+        let parts: Vec<_> = bytes.iter().map(Vec::as_slice).collect();
+        let (first, last) = (&batches[0], &batches[batches.len() - 1]);
+        let range = SequenceRange::between(first.first, last.range().unwrap().last()).unwrap();
+        let key = examples::payload_key();
+        let sealer = Sealer::new(first.gateway.clone(), first.epoch, &key).unwrap();
+        let sealed = sealer.seal(first.lane, range, &parts).unwrap();
+        let arrived = Message::decode(&sealed).unwrap();
+        prop_assert_eq!(arrived.head().range, range);
+        let expected: Vec<_> = batches.clone().into_iter().zip(bytes.clone()).collect();
+        prop_assert_eq!(arrived.open(&key).unwrap(), expected);
+
+        // What leaves a batch out, or has them in another order, is not what it announces.
+        let rotated: Vec<_> = parts[1..].iter().chain(&parts[..1]).copied().collect();
+        for wrong in [&parts[1..], &parts[..parts.len() - 1], &rotated, &[]] {
+            let sealed = sealer.seal(first.lane, range, wrong).unwrap();
+            prop_assert!(Message::decode(&sealed).unwrap().open(&key).is_err());
+        }
     }
 
     #[test]

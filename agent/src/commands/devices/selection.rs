@@ -29,7 +29,7 @@ pub(crate) struct Selection {
         conflicts_with = "config"
     )]
     driver: Option<String>,
-    /// Where it is: /dev/ttyUSB0, /dev/i2c-1, tcp:127.0.0.1:2575, sim
+    /// Where it is: /dev/ttyUSB0, /dev/i2c-1, tcp:127.0.0.1:2575, bluetooth:AA:BB:CC:DD:EE:FF, sim
     #[arg(long, value_name = "BUS", requires = "driver")]
     bus: Option<String>,
     /// Another key of the device's table, as in a profile

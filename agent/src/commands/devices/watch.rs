@@ -1,16 +1,16 @@
 //! `devices watch`: live values and waves of one device.
 //!
 //! A thread polls the device, the terminal is drawn here. The thread is left behind at the end: a bus that does
-//! not return must not keep the terminal.
+//! not return must not keep the terminal. A driver that panics ends the picture, and what it said stays readable.
 
 mod picture;
 
 use std::process::ExitCode;
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, Sender, TryRecvError};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use wardlink_agent::clock;
 use wardlink_agent::devices::{StreamNumbers, attach};
 use wardlink_firmware_shim::device::Device;
@@ -33,6 +33,10 @@ pub(super) fn run(selection: &Selection) -> anyhow::Result<ExitCode> {
     };
     let (device, _) = attach(&settings, &StreamNumbers::default());
     let title = format!("{} on {}", settings.driver.name(), settings.bus.name());
+    show(device, title)
+}
+
+fn show(device: Box<dyn Device>, title: String) -> anyhow::Result<ExitCode> {
     let mut picture = Picture::new(title, device.streams().to_vec());
     let mut screen = match Screen::open() {
         Ok(screen) => screen,
@@ -44,10 +48,13 @@ pub(super) fn run(selection: &Selection) -> anyhow::Result<ExitCode> {
         .spawn(move || poll(device, &said))
         .context("the device cannot be polled")?;
     loop {
-        for news in heard.try_iter() {
-            match news {
-                News::Readings(readings) => picture.take(readings, clock::monotonic()),
-                News::Fault(fault) => picture.fault = Some(fault),
+        loop {
+            match heard.try_recv() {
+                Ok(News::Readings(readings)) => picture.take(readings, clock::monotonic()),
+                Ok(News::Fault(fault)) => picture.fault = Some(fault),
+                Err(TryRecvError::Empty) => break,
+                // It polls as long as it is listened to.
+                Err(TryRecvError::Disconnected) => bail!("the driver panicked, as said above"),
             }
         }
         screen.draw(|frame| picture.draw(frame, clock::monotonic()))?;
@@ -89,3 +96,6 @@ fn poll(mut device: Box<dyn Device>, said: &Sender<News>) {
 const FRAME: Duration = Duration::from_millis(100);
 /// Before a device that failed is started again.
 const AGAIN: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;

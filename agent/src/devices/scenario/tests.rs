@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use wardlink_firmware_shim::drivers::ble::Characteristic;
 use wardlink_firmware_shim::reading::{Absence, Body};
 use wardlink_firmware_shim::sim::{self, SimBus, SimClock, World};
 
@@ -12,7 +13,7 @@ use super::*;
 
 #[test]
 fn an_electrode_that_comes_off_makes_its_lead_absent_for_as_long_and_no_other() {
-    let stage = Stage::new("lead-off");
+    let stage = Stage::new("lead-off", Kind::Ads1292r);
     let readings = stage.play(sim::ads1292r(&stage.world, 250), 50, 20);
     let absences = |stream| absences(&readings, stream);
     let off = |first, count| (Absence::LeadOff, Some(first), count);
@@ -23,7 +24,7 @@ fn an_electrode_that_comes_off_makes_its_lead_absent_for_as_long_and_no_other() 
 
 #[test]
 fn an_overflow_is_as_long_as_the_chip_says_and_the_place_of_every_sample_is_kept() {
-    let stage = Stage::new("fifo-overflow");
+    let stage = Stage::new("fifo-overflow", Kind::Max30102);
     let readings = stage.play(sim::max30102(&stage.world, 100), 30, 100);
     let overruns = absences(&readings, 0);
     let [short, long, unknown] = &overruns[..] else {
@@ -45,7 +46,7 @@ fn an_overflow_is_as_long_as_the_chip_says_and_the_place_of_every_sample_is_kept
 
 #[test]
 fn conversions_that_nobody_fetched_are_counted_by_their_edges() {
-    let stage = Stage::new("fifo-overflow");
+    let stage = Stage::new("fifo-overflow", Kind::Ads1292r);
     let readings = stage.play(sim::ads1292r(&stage.world, 250), 30, 20);
     let overruns = joined(&absences(&readings, 0));
     let lost: u64 = overruns.iter().map(|one| one.2).sum();
@@ -56,7 +57,7 @@ fn conversions_that_nobody_fetched_are_counted_by_their_edges() {
 
 #[test]
 fn a_flipped_bit_is_an_absence_and_never_a_temperature() {
-    let stage = Stage::new("bad-bus");
+    let stage = Stage::new("bad-bus", Kind::Tmp117);
     let mut device = sim::mlx90614(&stage.world, 0x5a, Duration::from_millis(100));
     let mut readings = Vec::new();
     let mut faults = Vec::new();
@@ -93,7 +94,7 @@ fn a_flipped_bit_is_an_absence_and_never_a_temperature() {
 
 #[test]
 fn a_bus_that_one_chip_holds_down_is_down_for_its_neighbour() {
-    let stage = Stage::new("bad-bus");
+    let stage = Stage::new("bad-bus", Kind::Tmp117);
     let bus = SimBus::default();
     let holding = World {
         bus: bus.clone(),
@@ -123,7 +124,7 @@ fn a_bus_that_one_chip_holds_down_is_down_for_its_neighbour() {
 
 #[test]
 fn an_oximeter_on_a_rough_line_gives_true_values_or_none() {
-    let stage = Stage::new("rough-line");
+    let stage = Stage::new("rough-line", Kind::Nonin);
     let mut device = sim::nonin(&stage.world, 2);
     device.start().unwrap();
     let mut readings = Vec::new();
@@ -152,8 +153,59 @@ fn an_oximeter_on_a_rough_line_gives_true_values_or_none() {
 }
 
 #[test]
+fn a_monitor_on_the_network_is_off_and_gone_for_exactly_as_long_and_loses_nothing_else() {
+    let stage = Stage::new("monitor", Kind::Hl7);
+    let mut device = sim::hl7(&stage.world);
+    device.start().unwrap();
+    let mut readings = Vec::new();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    // Four values a second, but for the five seconds in which it is switched off.
+    while readings.len() < 4 * 45 {
+        assert!(Instant::now() < deadline, "too little: {readings:?}");
+        stage.advance(Duration::from_millis(100));
+        device.poll(&mut readings).unwrap();
+    }
+    readings.truncate(4 * 45);
+    let streams = device.streams();
+    let spo2 = streams.iter().position(|stream| stream.name == "spo2");
+    let of_spo2 = readings.iter().filter(|one| Some(one.stream) == spo2);
+    let told: Vec<(u32, bool)> = of_spo2
+        .map(|reading| {
+            let second = reading.device_time.as_deref().unwrap()[12..14].parse();
+            (second.unwrap(), matches!(reading.body, Body::Absent { .. }))
+        })
+        .collect();
+    let seconds = (0..30).chain(35..50);
+    let expected: Vec<_> = seconds.map(|one| (one, (10..15).contains(&one))).collect();
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_device_on_bluetooth_that_goes_out_of_reach_is_one_loss_and_comes_back() {
+    let stage = Stage::new("radio", Kind::Bluetooth);
+    let mut device = sim::bluetooth(&stage.world, Characteristic::PlxContinuous);
+    device.start().unwrap();
+    let (mut readings, mut lost, mut running) = (Vec::new(), 0, true);
+    for _ in 0..300 {
+        stage.advance(Duration::from_millis(100));
+        if running {
+            running = device.poll(&mut readings).is_ok();
+            lost += u32::from(!running);
+        } else {
+            running = device.start().is_ok();
+        }
+    }
+    assert!(running && lost == 1, "{lost}");
+    // The tenth value is due when the link breaks; fifteen come after it is connected again.
+    let off = absences(&readings, 0);
+    assert_eq!(off.len() + numbers(&readings, 0).len(), 9 + 15);
+    assert_eq!(off.len(), 5);
+    assert!(off.iter().all(|one| one.0 == Absence::SensorOff), "{off:?}");
+}
+
+#[test]
 fn an_arrhythmia_shows_in_the_intervals_of_the_ecg() {
-    let stage = Stage::new("arrhythmia");
+    let stage = Stage::new("arrhythmia", Kind::Ads1292r);
     let readings = stage.play(sim::ads1292r(&stage.world, 250), 210, 1000);
     let potential = values(&readings, 1);
     let step = 2420.0 / 6.0 / f64::from((1 << 23) - 1);
@@ -185,7 +237,7 @@ fn an_arrhythmia_shows_in_the_intervals_of_the_ecg() {
 
 #[test]
 fn a_clock_that_runs_fast_gives_more_samples_in_the_same_time() {
-    let stage = Stage::new("clock-drift");
+    let stage = Stage::new("clock-drift", Kind::Ads1292r);
     let readings = stage.play(sim::ads1292r(&stage.world, 250), 60, 100);
     assert_eq!(values(&readings, 0).len(), 60 * 250 + 75);
 }
@@ -199,12 +251,12 @@ fn a_scenario_with_faults_is_a_device_that_says_all_of_them() {
         "schema = 1\n[[fault]]\nkind = \"stuck\"\nfor = \"1s\"\n",
     )
     .unwrap();
-    let fault = read(&path).unwrap_err();
+    let fault = read(&path, Kind::Tmp117, false).unwrap_err();
     assert!(fault.detail.contains("bad.toml"), "{fault}");
     for says in ["fault[0].kind", "fault[0].at"] {
         assert!(fault.detail.contains(says), "{fault}");
     }
-    let fault = read(&folder.path().join("none.toml")).unwrap_err();
+    let fault = read(&folder.path().join("none.toml"), Kind::Tmp117, false).unwrap_err();
     assert_eq!(fault.kind, FaultKind::Unopened);
 }
 
@@ -215,13 +267,14 @@ struct Stage {
 }
 
 impl Stage {
-    fn new(scenario: &str) -> Self {
+    fn new(scenario: &str, kind: Kind) -> Self {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../configs/scenarios");
         let nanos = Arc::new(AtomicU64::new(0));
         let source = Arc::clone(&nanos);
         let now = move || Duration::from_nanos(source.load(Ordering::SeqCst));
         let mut world = World::new(SimClock::new(now, 1.0), 42);
-        world.scenario = Arc::new(read(&folder.join(scenario).with_extension("toml")).unwrap());
+        let file = folder.join(scenario).with_extension("toml");
+        world.scenario = Arc::new(read(&file, kind, false).unwrap());
         Self { nanos, world }
     }
 

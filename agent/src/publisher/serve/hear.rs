@@ -1,5 +1,6 @@
-//! What comes in: receipts and bundles.
+//! What comes in: acknowledgements, receipts and bundles.
 
+use tokio::task::JoinError;
 use tokio::time::Instant;
 use wardlink_link::session::SessionError;
 use wardlink_wire::lane::Lane;
@@ -28,6 +29,34 @@ impl<D: Dial, S: Source> Connection<'_, D, S> {
             _ => tracing::warn!(topic = heard.topic(), "a message that nobody asked for"),
         }
         self.link.acknowledge(heard)
+    }
+
+    /// One publication came to its end.
+    pub(super) fn answered(
+        &mut self,
+        done: Result<(u64, Result<(), SessionError>), JoinError>,
+    ) -> Result<(), SessionError> {
+        match done {
+            Ok((number, Ok(()))) => self.taken(number),
+            Ok((_, Err(error))) => return Err(error),
+            Err(_) => {}
+        }
+        Ok(())
+    }
+
+    /// The broker has a batch: with `delivery = "broker"` that is all we want.
+    pub(super) fn taken(&mut self, number: u64) {
+        let Some((lane, range, bytes)) = self.window.taken(number, Instant::now()) else {
+            return;
+        };
+        self.uplink.suspects.taken(lane, range, bytes);
+        let outside = &self.uplink.outside;
+        outside
+            .health
+            .update(|snapshot| snapshot.published = snapshot.published.saturating_add(1));
+        if outside.delivery == Delivery::Broker {
+            self.deliver(lane, [range]);
+        }
     }
 
     fn receipt(&mut self, bytes: &[u8]) {

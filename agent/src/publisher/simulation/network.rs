@@ -14,8 +14,9 @@ use super::super::link::{Delivery, Dial, Heard, Link, Rest};
 use super::super::pace::Pace;
 use super::chance::Chance;
 use super::minutes;
+use super::plan::Plan;
 use super::store::{MemoryStore, named};
-use super::world::{Plan, Truth};
+use super::truth::Truth;
 use crate::health::{Health, Part};
 
 /// Opens connections of the plan's kind.

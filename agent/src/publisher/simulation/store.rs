@@ -9,9 +9,11 @@ use wardlink_wire::lane::Lane;
 use wardlink_wire::sequence::{Sequence, SequenceRange, SequenceSet};
 
 use super::super::PublisherError;
-use super::super::source::{Reading, Ready, Source};
+use super::super::cut::Piece;
+use super::super::join::{self, Joined};
+use super::super::source::{Reading, Ready, Shape, Source};
 use super::super::supply::Wish;
-use super::world::Truth;
+use super::truth::Truth;
 
 /// The store, for everybody who looks at it.
 #[derive(Debug, Clone)]
@@ -119,23 +121,25 @@ impl Source for MemoryStore {
         held.map_or(0, |held| held.next - held.acknowledged.count())
     }
 
-    async fn read(self, wish: Wish, largest: usize) -> Result<Reading, PublisherError> {
+    async fn read(self, wish: Wish, shape: Shape) -> Result<Reading, PublisherError> {
         let (mut from, mut batches) = (wish.from, Vec::new());
-        while batches.len() < wish.most.0 {
+        let mut joined = Joined::new(shape.joined.min(shape.largest), &shape.apart);
+        let done = loop {
+            if batches.len() >= wish.most.0 {
+                break false;
+            }
             let found = self.find(wish.class.lane, from);
             let Some(found) = found.filter(|found| found.first() < wish.until) else {
-                return Ok(Reading::Read {
-                    batches,
-                    done: true,
-                });
+                break true;
             };
-            cut(wish.class.lane, found, largest, &mut batches);
             from = found.last().plus(1);
-        }
-        Ok(Reading::Read {
-            batches,
-            done: false,
-        })
+            let mut pieces = Vec::new();
+            cut(found, shape.largest, &mut pieces);
+            let full = pieces.into_iter().filter_map(|piece| joined.push(piece));
+            batches.extend(full.map(|full| ready(wish.class.lane, &full)));
+        };
+        batches.extend(joined.take().map(|rest| ready(wish.class.lane, &rest)));
+        Ok(Reading::Read { batches, done })
     }
 
     async fn acknowledge(
@@ -160,28 +164,31 @@ impl Source for MemoryStore {
     }
 }
 
-fn cut(lane: Lane, range: SequenceRange, largest: usize, into: &mut Vec<Ready>) {
+fn cut(range: SequenceRange, largest: usize, into: &mut Vec<Piece>) {
     let records = range.count();
     let bytes = usize::try_from(records).unwrap() * RECORD;
     if bytes > largest && records > 1 {
         let middle = range.first().plus(records / 2);
-        cut(
-            lane,
-            self::range(range.first().0, middle.0 - 1),
-            largest,
-            into,
-        );
-        cut(lane, self::range(middle.0, range.last().0), largest, into);
+        cut(self::range(range.first().0, middle.0 - 1), largest, into);
+        cut(self::range(middle.0, range.last().0), largest, into);
         return;
     }
-    let mut payload = vec![0; bytes];
+    let bytes = vec![0; bytes];
+    into.push(Piece { range, bytes });
+}
+
+/// A message names its places and is as long as its batches.
+fn ready(lane: Lane, pieces: &[Piece]) -> Ready {
+    let range = join::range(pieces).unwrap();
+    let mut payload = vec![0; pieces.iter().map(|piece| piece.bytes.len()).sum()];
     payload[..8].copy_from_slice(&range.first().0.to_be_bytes());
     payload[8..16].copy_from_slice(&range.last().0.to_be_bytes());
-    into.push(Ready {
+    Ready {
         lane,
         range,
         payload,
-    });
+        joined: pieces.len() > 1,
+    }
 }
 
 /// What a payload says it holds.

@@ -1,7 +1,7 @@
 //! Little-endian fields, and the numbers of IEEE 11073-20601: SFLOAT and FLOAT.
 
-use alloc::format;
 use alloc::string::String;
+use core::fmt::Write as _;
 
 use crate::drivers::numeric;
 use crate::reading::{Absence, Decimal, Quality, Reading};
@@ -66,9 +66,10 @@ impl<'a> Bytes<'a> {
     pub(super) fn time(&mut self) -> Option<String> {
         let year = self.u16()?;
         let [month, day, hour, minute, second] = self.take()?;
-        Some(format!(
-            "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}"
-        ))
+        let mut text = String::with_capacity("2026-01-01 00:00:00".len());
+        let date = format_args!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}");
+        text.write_fmt(date).ok()?;
+        Some(text)
     }
 
     /// 12 bits of mantissa, 4 bits of exponent, both two's complement.

@@ -19,22 +19,20 @@ pub(super) fn streams() -> Vec<StreamSpec> {
     ]
 }
 
-pub(super) fn measurement(bytes: &mut Bytes<'_>) -> Option<Vec<Reading>> {
+pub(super) fn measurement(bytes: &mut Bytes<'_>, readings: &mut Vec<Reading>) -> Option<()> {
     let flags = bytes.u8()?;
     let first = if flags & 1 == 0 { 0 } else { KILOPASCAL };
-    let mut numbers = vec![
-        (first, bytes.sfloat()?),
-        (first + 1, bytes.sfloat()?),
-        (first + 2, bytes.sfloat()?),
-    ];
+    let pressures = [bytes.sfloat()?, bytes.sfloat()?, bytes.sfloat()?];
     let device_time = if flags & 1 << 1 != 0 {
         Some(bytes.time()?)
     } else {
         None
     };
-    if flags & 1 << 2 != 0 {
-        numbers.push((PULSE_RATE, bytes.sfloat()?));
-    }
+    let pulse_rate = if flags & 1 << 2 != 0 {
+        Some((PULSE_RATE, bytes.sfloat()?))
+    } else {
+        None
+    };
     if flags & 1 << 3 != 0 {
         // Which user of the cuff: identity is not ours to carry.
         bytes.u8()?;
@@ -49,7 +47,9 @@ pub(super) fn measurement(bytes: &mut Bytes<'_>) -> Option<Vec<Reading>> {
         device_time: device_time.clone(),
         ..number.reading(stream, None, quality)
     };
-    Some(numbers.into_iter().map(reading).collect())
+    let numbers = (first..).zip(pressures).chain(pulse_rate);
+    readings.extend(numbers.map(reading));
+    Some(())
 }
 
 const KILOPASCAL: usize = 3;

@@ -14,7 +14,7 @@ pub(super) fn streams() -> Vec<StreamSpec> {
     ]
 }
 
-pub(super) fn measurement(bytes: &mut Bytes<'_>) -> Option<Vec<Reading>> {
+pub(super) fn measurement(bytes: &mut Bytes<'_>, readings: &mut Vec<Reading>) -> Option<()> {
     let flags = bytes.u8()?;
     // The meter's own number of the measurement.
     bytes.u16()?;
@@ -50,10 +50,11 @@ pub(super) fn measurement(bytes: &mut Bytes<'_>) -> Option<Vec<Reading>> {
         ..Quality::default()
     };
     let reading = number.reading(usize::from(molar), missing, quality);
-    Some(vec![Reading {
+    readings.push(Reading {
         device_time: Some(time),
         ..reading
-    }])
+    });
+    Some(())
 }
 
 const TO_MILLIGRAM_PER_DECILITRE: i8 = 5;

@@ -11,7 +11,7 @@ pub(super) fn streams() -> Vec<StreamSpec> {
     vec![numeric::stream("heart-rate", 147_842, "/min")]
 }
 
-pub(super) fn measurement(bytes: &mut Bytes<'_>) -> Option<Vec<Reading>> {
+pub(super) fn measurement(bytes: &mut Bytes<'_>, readings: &mut Vec<Reading>) -> Option<()> {
     let flags = bytes.u8()?;
     let rate = if flags & 1 == 0 {
         u16::from(bytes.u8()?)
@@ -34,7 +34,8 @@ pub(super) fn measurement(bytes: &mut Bytes<'_>) -> Option<Vec<Reading>> {
         None
     };
     let number = Number::Value(Decimal::new(i64::from(rate), 0));
-    Some(vec![number.reading(0, missing, Quality::default())])
+    readings.push(number.reading(0, missing, Quality::default()));
+    Some(())
 }
 
 const CONTACT: u8 = 0b110;

@@ -19,7 +19,7 @@ pub(super) fn streams() -> Vec<StreamSpec> {
     ]
 }
 
-pub(super) fn spot_check(bytes: &mut Bytes<'_>) -> Option<Vec<Reading>> {
+pub(super) fn spot_check(bytes: &mut Bytes<'_>, readings: &mut Vec<Reading>) -> Option<()> {
     let flags = bytes.u8()?;
     let pair = [bytes.sfloat()?, bytes.sfloat()?];
     let time = if flags & 1 != 0 {
@@ -41,26 +41,36 @@ pub(super) fn spot_check(bytes: &mut Bytes<'_>) -> Option<Vec<Reading>> {
         device_time: time.clone(),
         ..number.reading(stream, said.missing, said.quality)
     };
-    Some(numbers.map(reading).collect())
+    readings.extend(numbers.map(reading));
+    Some(())
 }
 
-pub(super) fn continuous(bytes: &mut Bytes<'_>) -> Option<Vec<Reading>> {
+pub(super) fn continuous(bytes: &mut Bytes<'_>, readings: &mut Vec<Reading>) -> Option<()> {
     let flags = bytes.u8()?;
-    let mut numbers = vec![(0, bytes.sfloat()?), (1, bytes.sfloat()?)];
-    for (bit, first) in [(0, 2), (1, 4)] {
-        if flags & 1 << bit != 0 {
-            numbers.push((first, bytes.sfloat()?));
-            numbers.push((first + 1, bytes.sfloat()?));
+    // The normal numbers, the fast and the slow ones; what is not there stays none.
+    let mut numbers = [None; 6];
+    for (place, slot) in numbers.iter_mut().enumerate() {
+        let there = match place {
+            0 | 1 => true,
+            2 | 3 => flags & 1 << 0 != 0,
+            _ => flags & 1 << 1 != 0,
+        };
+        if there {
+            *slot = Some((place, bytes.sfloat()?));
         }
     }
     let said = Said::read(bytes, flags & 1 << 2 != 0, flags & 1 << 3 != 0)?;
-    if flags & 1 << 4 != 0 {
-        numbers.push((PERFUSION, bytes.sfloat()?));
-    }
+    let index = if flags & 1 << 4 != 0 {
+        Some((PERFUSION, bytes.sfloat()?))
+    } else {
+        None
+    };
     let reading = |(stream, number): (usize, super::bytes::Number)| {
         number.reading(stream, said.missing, said.quality)
     };
-    Some(numbers.into_iter().map(reading).collect())
+    let numbers = numbers.into_iter().flatten().chain(index);
+    readings.extend(numbers.map(reading));
+    Some(())
 }
 
 /// What the two status fields say.

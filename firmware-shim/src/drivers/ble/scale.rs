@@ -14,7 +14,7 @@ pub(super) fn streams() -> Vec<StreamSpec> {
     ]
 }
 
-pub(super) fn measurement(bytes: &mut Bytes<'_>) -> Option<Vec<Reading>> {
+pub(super) fn measurement(bytes: &mut Bytes<'_>, readings: &mut Vec<Reading>) -> Option<()> {
     let flags = bytes.u8()?;
     let raw = bytes.u16()?;
     let device_time = if flags & 1 << 1 != 0 {
@@ -48,10 +48,11 @@ pub(super) fn measurement(bytes: &mut Bytes<'_>) -> Option<Vec<Reading>> {
     } else {
         Number::Value(value)
     };
-    Some(vec![Reading {
+    readings.push(Reading {
         device_time,
         ..number.reading(usize::from(pounds), None, Quality::default())
-    }])
+    });
+    Some(())
 }
 
 const UNSUCCESSFUL: u16 = 0xffff;

@@ -14,7 +14,7 @@ pub(super) fn streams() -> Vec<StreamSpec> {
     ]
 }
 
-pub(super) fn measurement(bytes: &mut Bytes<'_>) -> Option<Vec<Reading>> {
+pub(super) fn measurement(bytes: &mut Bytes<'_>, readings: &mut Vec<Reading>) -> Option<()> {
     let flags = bytes.u8()?;
     let number = bytes.float()?;
     let device_time = if flags & 1 << 1 != 0 {
@@ -27,8 +27,9 @@ pub(super) fn measurement(bytes: &mut Bytes<'_>) -> Option<Vec<Reading>> {
         bytes.u8()?;
     }
     let stream = usize::from(flags & 1);
-    Some(vec![Reading {
+    readings.push(Reading {
         device_time,
         ..number.reading(stream, None, Quality::default())
-    }])
+    });
+    Some(())
 }

@@ -1,4 +1,4 @@
-//! One message: its header, and its observations.
+//! One message: its header, and its observations. Everything is a piece of the message's own text.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -9,66 +9,83 @@ use crate::drivers::numeric;
 use crate::drivers::text::decimal;
 use crate::reading::{Absence, Quality, Reading};
 
-/// What is taken of a message.
-#[derive(Debug, Default)]
-pub(super) struct Message {
-    /// MSH-9: `ORU^R01`.
-    pub(super) kind: String,
-    /// `<MSH-3>@<PV1-3>`.
-    pub(super) sender: String,
-    /// MSH-11 says that this is no production.
-    pub(super) demo: bool,
-    /// In their order.
-    pub(super) observations: Vec<Observation>,
-    header: Segment,
+/// A message whose header was understood.
+#[derive(Debug)]
+pub(super) struct Message<'a> {
+    text: &'a str,
+    header: Segment<'a>,
+    /// PV1-3.
+    location: Option<&'a str>,
 }
 
 /// One OBX segment of a number or an array.
-#[derive(Debug, Default)]
-pub(super) struct Observation {
+#[derive(Debug)]
+struct Observation<'a> {
     code: Option<u32>,
-    unit: String,
+    units: [&'a str; 2],
     /// OBX-5; none for an array.
-    value: Option<String>,
-    flags: String,
-    status: String,
-    time: Option<String>,
+    value: Option<&'a str>,
+    flags: &'a str,
+    status: &'a str,
+    time: Option<&'a str>,
 }
 
-impl Message {
+impl<'a> Message<'a> {
     /// Reads a message; none if it does not begin with MSH.
-    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
-        let mut segments = bytes
-            .split(|byte| *byte == b'\r' || *byte == b'\n')
-            .filter(|line| !line.is_empty());
-        let header = Segment::header(segments.next()?)?;
-        let separator = header.separator;
-        let kind: Vec<_> = header.field(9).split('^').take(2).collect();
+    pub(super) fn parse(text: &'a str) -> Option<Self> {
+        let header = Segment::header(lines(text).next()?)?;
         let mut message = Self {
-            kind: kind.join("^"),
-            sender: header.field(3).to_string(),
-            demo: header.component(11, 0) != "P",
-            ..Self::default()
+            text,
+            header,
+            location: None,
         };
+        let places = message.segments("PV1").map(|visit| visit.field(3));
+        message.location = places.filter(|place| !place.is_empty()).last();
+        Some(message)
+    }
+
+    /// Whether it holds observations: MSH-9 is `ORU^R01`.
+    pub(super) fn is_observation(&self) -> bool {
+        self.header.component(9, 0) == "ORU" && self.header.component(9, 1) == "R01"
+    }
+
+    /// MSH-9 as far as it says what the message is.
+    pub(super) fn kind(&self) -> String {
+        let parts: Vec<_> = self.header.field(9).split('^').take(2).collect();
+        parts.join("^")
+    }
+
+    /// `<MSH-3>@<PV1-3>`.
+    pub(super) fn sender(&self) -> String {
+        let application = self.header.field(3);
+        self.location.map_or_else(
+            || application.to_string(),
+            |location| format!("{application}@{location}"),
+        )
+    }
+
+    /// Whether that is its sender.
+    pub(super) fn is_from(&self, sender: &str) -> bool {
+        let rest = sender.strip_prefix(self.header.field(3));
+        match self.location {
+            None => rest == Some(""),
+            Some(location) => rest.and_then(|rest| rest.strip_prefix('@')) == Some(location),
+        }
+    }
+
+    /// Appends what its observations say, in their order.
+    pub(super) fn read(&self, readings: &mut Vec<Reading>) {
+        // MSH-11 says whether this is production.
+        let demo = self.header.component(11, 0) != "P";
         let mut time = None;
-        for line in segments {
-            match line.get(..3) {
-                Some(b"PV1") => {
-                    let location = Segment::of(line, separator).field(3).to_string();
-                    if !location.is_empty() {
-                        message.sender = format!("{}@{location}", header.field(3));
-                    }
-                }
-                Some(b"OBR") => time = given(Segment::of(line, separator).field(7)),
-                Some(b"OBX") => {
-                    let observation = Observation::of(&Segment::of(line, separator), time.clone());
-                    message.observations.extend(observation);
-                }
-                _ => {}
+        for segment in self.segments("OB") {
+            if segment.is("OBR") {
+                time = given(segment.field(7));
+            } else if segment.is("OBX") {
+                let observation = Observation::of(&segment, time);
+                readings.extend(observation.and_then(|one| one.reading(demo)));
             }
         }
-        message.header = header;
-        Some(message)
     }
 
     /// The answer: `code` is AA or AR, `text` begins with a separator if there is one.
@@ -88,10 +105,19 @@ impl Message {
             field(10),
         )
     }
+
+    /// The segments after the header whose names begin so.
+    fn segments(&self, name: &'static str) -> impl Iterator<Item = Segment<'a>> + use<'a> {
+        let separator = self.header.separator;
+        let others = lines(self.text).skip(1);
+        others
+            .filter(move |line| line.starts_with(name))
+            .map(move |line| Segment::of(line, separator))
+    }
 }
 
-impl Observation {
-    fn of(segment: &Segment, group_time: Option<String>) -> Option<Self> {
+impl<'a> Observation<'a> {
+    fn of(segment: &Segment<'a>, group_time: Option<&'a str>) -> Option<Self> {
         let array = match segment.field(2) {
             "NM" => false,
             "NA" => true,
@@ -102,32 +128,28 @@ impl Observation {
             let code = segment.component(3, first).parse().ok()?;
             (segment.component(3, first + 2) == "MDC").then_some(code)
         });
-        let unit = [0, 3].into_iter().map(|first| segment.component(6, first));
         Some(Self {
             code: coding,
-            unit: unit
-                .filter(|unit| !unit.is_empty())
-                .collect::<Vec<_>>()
-                .join(" "),
-            value: (!array).then(|| segment.field(5).to_string()),
-            flags: segment.field(8).to_string(),
-            status: segment.field(11).to_string(),
+            units: [0, 3].map(|first| segment.component(6, first)),
+            value: (!array).then(|| segment.field(5)),
+            flags: segment.field(8),
+            status: segment.field(11),
             time: given(segment.field(14)).or(group_time),
         })
     }
 
     /// As a reading; none for an observation that says nothing.
-    pub(super) fn reading(&self, demo: bool) -> Option<Reading> {
-        let quality = quality(&self.flags, demo);
+    fn reading(&self, demo: bool) -> Option<Reading> {
+        let quality = quality(self.flags, demo);
         let metric = self.code.and_then(metrics::of);
-        let (Some((stream, metric)), Some(value)) = (metric, &self.value) else {
+        let (Some((stream, metric)), Some(value)) = (metric, self.value) else {
             let code = self.code.and_then(|code| i32::try_from(code).ok());
             let reading = numeric::absent(metrics::UNMAPPED, Absence::NotAvailable, 1, code);
             return Some(self.finish(reading, quality));
         };
         let reading = match (self.missing(value), decimal(value)) {
             (Some(reason), _) => numeric::absent(stream, reason, 1, None),
-            (None, Some(value)) if metric.has_unit(&self.unit) => {
+            (None, Some(value)) if metric.has_unit(self.units) => {
                 numeric::value(stream, value, quality)
             }
             (None, _) => numeric::absent(stream, Absence::Garbled, 1, None),
@@ -141,7 +163,7 @@ impl Observation {
                 demo: quality.demo,
                 ..reading.quality
             },
-            device_time: self.time.clone(),
+            device_time: self.time.map(ToString::to_string),
             ..reading
         }
     }
@@ -154,7 +176,7 @@ impl Observation {
         } else if says("OFF") {
             Some(Absence::DeviceOff)
         } else if ["NAV", "NI", "BUSY"].into_iter().any(says)
-            || ["X", "D", "W"].contains(&self.status.as_str())
+            || ["X", "D", "W"].contains(&self.status)
             || value.is_empty()
         {
             Some(Absence::NotAvailable)
@@ -164,52 +186,61 @@ impl Observation {
     }
 }
 
-/// One segment, as ASCII: a byte beyond it is a question mark.
-#[derive(Debug, Default)]
-struct Segment {
+/// One segment, as far as anything of it is taken.
+#[derive(Debug)]
+struct Segment<'a> {
+    fields: [&'a str; MOST_FIELDS],
     separator: char,
-    fields: Vec<String>,
+    is_header: bool,
 }
 
-impl Segment {
-    fn header(line: &[u8]) -> Option<Self> {
-        let [b'M', b'S', b'H', separator, ..] = line else {
-            return None;
-        };
-        if !separator.is_ascii_punctuation() {
-            return None;
-        }
-        let mut header = Self::of(line, char::from(*separator));
-        // The separator itself is the header's first field.
-        header.fields.insert(1, header.separator.to_string());
-        Some(header)
+impl<'a> Segment<'a> {
+    fn header(line: &'a str) -> Option<Self> {
+        let separator = line.strip_prefix("MSH")?.chars().next()?;
+        separator.is_ascii_punctuation().then(|| Self {
+            is_header: true,
+            ..Self::of(line, separator)
+        })
     }
 
-    fn of(line: &[u8], separator: char) -> Self {
-        let ascii = |byte: &u8| {
-            if byte.is_ascii() {
-                char::from(*byte)
-            } else {
-                '?'
-            }
-        };
-        let text: String = line.iter().map(ascii).collect();
-        Self {
-            separator,
-            fields: text.split(separator).map(ToString::to_string).collect(),
+    fn of(line: &'a str, separator: char) -> Self {
+        let mut fields = [""; MOST_FIELDS];
+        for (slot, field) in fields.iter_mut().zip(line.split(separator)) {
+            *slot = field.trim();
         }
+        Self {
+            fields,
+            separator,
+            is_header: false,
+        }
+    }
+
+    fn is(&self, name: &str) -> bool {
+        self.fields
+            .first()
+            .is_some_and(|first| first.starts_with(name))
     }
 
     /// A field by HL7's number; empty if it is not there.
-    fn field(&self, number: usize) -> &str {
-        self.fields.get(number).map_or("", |field| field.trim())
+    fn field(&self, number: usize) -> &'a str {
+        // The separator itself is the header's first field.
+        let place = number.saturating_sub(usize::from(self.is_header));
+        self.fields.get(place).copied().unwrap_or_default()
     }
 
-    fn component(&self, number: usize, place: usize) -> &str {
+    fn component(&self, number: usize, place: usize) -> &'a str {
         self.field(number).split('^').nth(place).unwrap_or_default()
     }
 }
 
-fn given(text: &str) -> Option<String> {
-    (!text.is_empty()).then(|| text.to_string())
+/// Name and fields of the longest segment of which something is taken: OBX-14.
+const MOST_FIELDS: usize = 15;
+
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let lines = text.split(['\r', '\n']);
+    lines.filter(|line| !line.is_empty())
+}
+
+fn given(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
 }

@@ -57,9 +57,9 @@ impl Unit {
 
 impl Metric {
     /// Whether one of the units that a message names is this metric's.
-    pub(super) fn has_unit(&self, named: &str) -> bool {
+    pub(super) fn has_unit(&self, named: [&str; 2]) -> bool {
         let words = self.unit.words();
-        let mut named = named.split(' ');
+        let mut named = named.into_iter().flat_map(|named| named.split(' '));
         named.any(|unit| words.contains(&unit))
     }
 }

@@ -52,6 +52,24 @@ impl Track {
         }
     }
 
+    /// Which of the signals it is.
+    pub(super) const fn index(&self) -> usize {
+        self.index
+    }
+
+    /// The place of the next sample.
+    pub(super) const fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// The recording's time of a sample.
+    pub(super) fn time_of(&self, place: u64) -> Duration {
+        let (numerator, denominator) = self.rate;
+        let nanos = u128::from(place) * u128::from(denominator) * NANOS_PER_SECOND
+            / u128::from(numerator.max(1));
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
     /// Whether every sample has been given.
     pub(super) fn is_done(&self) -> bool {
         self.next >= self.samples
@@ -105,6 +123,12 @@ impl Track {
             return read.map(|_| ());
         }
         Ok(())
+    }
+
+    /// States the samples up to `end` as absent.
+    pub(super) fn lose(&mut self, end: u64, reason: Absence, readings: &mut Vec<Reading>) {
+        let count = end.saturating_sub(self.next);
+        self.absent(reason, count, None, readings);
     }
 
     /// Turns samples into readings, run by run.

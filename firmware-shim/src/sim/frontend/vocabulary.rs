@@ -8,6 +8,10 @@ use std::collections::HashSet;
 use crate::reading::{StreamKind, StreamSpec};
 use crate::recording::Signal;
 
+/// The codes of the leads that a scenario can take off.
+pub(super) const LEAD_I: u32 = 131_329;
+pub(super) const LEAD_II: u32 = 131_330;
+
 /// Names that streams may have, one for each signal and each only once.
 pub(super) fn stream_names(signals: &[Signal]) -> Vec<String> {
     let mut taken = HashSet::new();
@@ -62,8 +66,8 @@ fn waveform_code(name: &str) -> u32 {
         .filter(|lead| !lead.is_empty())
         .unwrap_or(name)
     {
-        "I" => 131_329,
-        "II" => 131_330,
+        "I" => LEAD_I,
+        "II" => LEAD_II,
         "III" => 131_389,
         "AVR" => 131_390,
         "AVL" => 131_391,

@@ -3,7 +3,7 @@
 use wardlink_wire::batch::Batch;
 use wardlink_wire::decimal::Decimal;
 use wardlink_wire::id::{BootId, Epoch};
-use wardlink_wire::message::Head;
+use wardlink_wire::message::{Head, Sealer};
 use wardlink_wire::receipt::Receipt;
 use wardlink_wire::record::{Body, Numeric, Quality, Record};
 use wardlink_wire::sequence::{Sequence, SequenceRange};
@@ -133,6 +133,29 @@ fn nothing_hostile_is_stored_or_stops_what_comes_after() {
     assert_eq!((stored.new, stored.duplicates), (3, 0));
     let summary = archive.summary().unwrap();
     assert_eq!((summary.delivered, summary.refused), (3, 15));
+}
+
+#[test]
+fn batches_joined_in_one_message_are_stored_each_as_if_it_had_come_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut archive = Archive::open(folder.path()).unwrap();
+    let known = honest(&batch(3, 8));
+    let batches = [batch(0, 7), batch(3, 7), batch(6, 7)].map(|batch| batch.encode().unwrap());
+    let parts = batches.each_ref().map(Vec::as_slice);
+    let key = master().for_gateway(&gateway("gw-1")).unwrap();
+    let sealer = Sealer::new(gateway("gw-1"), Epoch::from_bytes([1; 16]), &key).unwrap();
+    let range = SequenceRange::starting(Sequence(0), 9).unwrap();
+    let joined = sealer.seal(Lane::Vital, range, &parts).unwrap();
+    let arrivals = [&known, &joined, &joined].map(|payload| Arrival {
+        topic: TOPIC,
+        payload,
+    });
+    let stored = store(&mut archive, &master(), arrivals.into_iter(), 5).unwrap();
+    // The one in the middle contradicts what is held; its neighbours do not suffer for it.
+    assert_eq!((stored.new, stored.duplicates, stored.conflicts), (9, 6, 6));
+    assert_eq!(stored.refusals.len(), 2);
+    let held = archive.held(&gateway("gw-1")).unwrap();
+    assert_eq!(held[0].ranges, [range]);
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Bus;
+use super::bluetooth::Characteristic;
 use super::table::{DRIVERS, Key, Kind, Row};
+use super::{Bus, simulation};
 use crate::document::{Faults, Section};
 
 /// What a device is, and what it was told.
@@ -25,7 +26,7 @@ pub struct Options {
     pub input: u8,
     /// How often it is read.
     pub period: Duration,
-    /// Samples per second.
+    /// Samples per second; 0 where the device says it itself.
     pub rate: u32,
     /// Which of its data formats it sends.
     pub format: u8,
@@ -33,6 +34,8 @@ pub struct Options {
     pub sender: Option<String>,
     /// GPIO chip and line of its data-ready output; not needed when simulated.
     pub ready: Option<(PathBuf, u32)>,
+    /// Which of a Bluetooth device's characteristics is read.
+    pub characteristic: Option<Characteristic>,
     /// The header file of the recording it plays.
     pub recording: PathBuf,
 }
@@ -67,19 +70,30 @@ impl Driver {
         bus: Option<&Bus>,
         faults: &mut Faults,
     ) -> Option<Self> {
-        let networked = row.keys.iter().any(|key| matches!(key, Key::Network));
-        match bus {
-            Some(Bus::Path(_)) if networked => faults.note_with_hint(
-                section.path("bus"),
+        let has = |wanted: fn(&Key) -> bool| row.keys.iter().any(wanted);
+        let networked = has(|key| matches!(key, Key::Network));
+        let radio = has(|key| matches!(key, Key::Characteristic));
+        let wrong = match bus {
+            Some(Bus::Path(_) | Bus::Bluetooth(_)) if networked => Some((
                 "this device sends over the network",
                 "\"tcp:127.0.0.1:2575\", with an address of this machine",
-            ),
-            Some(Bus::Network(_)) if !networked => faults.note_with_hint(
-                section.path("bus"),
+            )),
+            Some(Bus::Path(_) | Bus::Network(_)) if radio => Some((
+                "this device sends over Bluetooth",
+                "\"bluetooth:AA:BB:CC:DD:EE:FF\"",
+            )),
+            Some(Bus::Network(_)) if !networked => Some((
                 "this device is not attached to a network",
                 "a path such as \"/dev/ttyUSB0\"",
-            ),
-            _ => {}
+            )),
+            Some(Bus::Bluetooth(_)) if !radio => Some((
+                "this device does not send over Bluetooth",
+                "a path such as \"/dev/ttyUSB0\"",
+            )),
+            _ => None,
+        };
+        if let Some((says, hint)) = wrong {
+            faults.note_with_hint(section.path("bus"), says, hint);
         }
         let mut driver = Self::new(row.kind);
         let missing = row
@@ -100,7 +114,11 @@ impl Key {
             Self::Format { default, .. } => {
                 options.format = u8::try_from(*default).unwrap_or_default();
             }
-            Self::Input(_) | Self::Ready | Self::Recording | Self::Network => {}
+            Self::Input(_)
+            | Self::Ready
+            | Self::Recording
+            | Self::Network
+            | Self::Characteristic => {}
         }
     }
 
@@ -140,6 +158,11 @@ impl Key {
                 options.format = format.unwrap_or(options.format);
             }
             Self::Network => options.sender = section.text("sender", faults),
+            Self::Characteristic => {
+                let said = section.choice("characteristic", &Characteristic::WORDS, faults);
+                options.characteristic = section.require("characteristic", said, faults);
+                return options.characteristic.is_some();
+            }
             Self::Ready => {
                 options.ready = ready_line(section, faults);
                 if options.ready.is_none() && bus.is_some_and(|bus| !bus.is_simulated()) {
@@ -153,6 +176,7 @@ impl Key {
                     return false;
                 };
                 options.recording = PathBuf::from(recording);
+                options.rate = simulation::rate(section, faults).unwrap_or(0);
                 if bus.is_some_and(|bus| !bus.is_simulated()) {
                     faults.note_with_hint(
                         section.path("bus"),

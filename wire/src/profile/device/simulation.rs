@@ -32,6 +32,8 @@ pub struct RecordingSource {
     pub recording: PathBuf,
     /// The signal's description in the header; the first signal if not said.
     pub signal: Option<String>,
+    /// Samples a second, for a table that does not say it itself.
+    pub rate: Option<u32>,
 }
 
 impl Simulation {
@@ -46,10 +48,12 @@ impl Simulation {
             let recording = section.text("recording", faults);
             let recording = section.require("recording", recording, faults);
             let signal = section.text("name", faults);
+            let rate = rate(&mut section, faults);
             section.finish(faults);
             recording.map(|recording| RecordingSource {
                 recording: PathBuf::from(recording),
                 signal,
+                rate,
             })
         });
         let scenario = section.text("scenario", faults).map(PathBuf::from);
@@ -72,6 +76,12 @@ impl Simulation {
             shared: None,
         }
     }
+}
+
+/// `rate` of a recording: samples a second.
+pub(super) fn rate(section: &mut Section, faults: &mut Faults) -> Option<u32> {
+    let rate = section.integer("rate", 1..=100_000, faults)?;
+    u32::try_from(rate).ok()
 }
 
 impl Default for Simulation {

@@ -36,6 +36,8 @@ pub enum Kind {
     Ivy450c,
     /// Patient monitors that send HL7 v2 observations over MLLP.
     Hl7,
+    /// Health device on Bluetooth Low Energy, one of its characteristics.
+    Bluetooth,
     /// Multi-channel front end that plays a WFDB record; only simulated.
     Frontend,
 }
@@ -81,9 +83,12 @@ pub enum Key {
     },
     /// `bus = "tcp:<address>:<port>"`: the device is reached over the network; `sender`: whom to listen to.
     Network,
+    /// `bus = "bluetooth:<address>"`, and `characteristic`: which of a health device's measurements; required.
+    Characteristic,
     /// `ready`: the GPIO line of a data-ready output; needed on a real bus.
     Ready,
-    /// `recording`: the header file of a recording; required, and the device is simulated.
+    /// `recording`: the header file of a recording; required, and the device is simulated. `rate`: its rate, for a table
+    /// that does not say it.
     Recording,
 }
 
@@ -99,7 +104,7 @@ impl Kind {
 }
 
 /// Every driver.
-pub const DRIVERS: [Row; 15] = [
+pub const DRIVERS: [Row; 16] = [
     Row {
         kind: Kind::Tmp117,
         word: "tmp117",
@@ -172,6 +177,11 @@ pub const DRIVERS: [Row; 15] = [
         kind: Kind::Hl7,
         word: "hl7",
         keys: &[Key::Network],
+    },
+    Row {
+        kind: Kind::Bluetooth,
+        word: "bluetooth",
+        keys: &[Key::Characteristic],
     },
     Row {
         kind: Kind::Frontend,

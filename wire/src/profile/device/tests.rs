@@ -27,7 +27,11 @@ fn every_driver_is_read_with_its_own_keys() {
         "driver = \"ivy450c\"\nbus = \"sim\"",
         "driver = \"hl7\"\nbus = \"tcp:192.168.7.2:2575\"\nsender = \"MONITOR@WARD^1^4\"",
         "driver = \"hl7\"\nbus = \"tcp:[::1]:2575\"",
+        "driver = \"bluetooth\"\nbus = \"bluetooth:aa:bb:cc:dd:ee:0f\"\ncharacteristic = \"plx-continuous\"",
+        "driver = \"bluetooth\"\nbus = \"sim\"\ncharacteristic = \"glucose\"",
         "driver = \"frontend\"\nbus = \"sim\"\nrecording = \"/srv/100.hea\"",
+        "driver = \"frontend\"\nbus = \"sim\"\nrecording = \"/srv/a.csv\"\nrate = 100",
+        "driver = \"tmp117\"\nbus = \"sim\"\n[device.simulation.signal]\nrecording = \"/srv/a.csv\"\nrate = 4",
         "driver = \"ads1292r\"\nbus = \"sim\"\n[device.simulation]\nseed = 3\nspeed = 4.0\n\
          [device.simulation.signal]\nrecording = \"/srv/100.hea\"\nname = \"MLII\"",
     ] {
@@ -88,6 +92,23 @@ fn what_a_chip_cannot_do_is_a_fault_with_a_hint() {
         (
             "driver = \"nonin\"\nbus = \"tcp:127.0.0.1:1\"",
             "not attached to a network",
+        ),
+        (
+            "driver = \"nonin\"\nbus = \"bluetooth:AA:BB:CC:DD:EE:FF\"",
+            "not send over Bluetooth",
+        ),
+        (
+            "driver = \"bluetooth\"\nbus = \"/dev/ttyUSB0\"\ncharacteristic = \"weight\"",
+            "sends over Bluetooth",
+        ),
+        (
+            "driver = \"bluetooth\"\nbus = \"bluetooth:AA:BB:CC\"\ncharacteristic = \"weight\"",
+            "no address of Bluetooth",
+        ),
+        ("driver = \"bluetooth\"\nbus = \"sim\"", "characteristic"),
+        (
+            "driver = \"bluetooth\"\nbus = \"sim\"\ncharacteristic = \"colour\"",
+            "plx-continuous",
         ),
         (
             "driver = \"nonin\"\nbus = \"/dev/x\"\n[device.simulation]\nseed = 1",
