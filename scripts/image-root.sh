@@ -30,6 +30,10 @@ for unit in multi-user.target.wants/{wardlink-agent,wardlink-claim,wardlink-slot
     mkdir -p "$root/etc/systemd/system/${unit%/*}"
     ln -sf "/usr/lib/systemd/system/${unit#*/}" "$root/etc/systemd/system/$unit"
 done
+# what keeps an installed Debian in order has nothing to do on a read-only root
+for timer in apt-daily apt-daily-upgrade dpkg-db-backup e2scrub_all; do
+    ln -sf /dev/null "$root/etc/systemd/system/$timer.timer"
+done
 [ -z "$over" ] || cp -r --no-preserve=ownership "$over/." "$root/"
 
 # no screen, no camera, no loudspeaker, no wireless: their firmware is not in Debian's main part anyway

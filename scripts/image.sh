@@ -8,9 +8,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin:/sbin
 
-scripts/packages.sh "make image" mmdebstrap=mmdebstrap arch-test=arch-test qemu-aarch64-static=qemu-user-static \
-    fakeroot=fakeroot mksquashfs=squashfs-tools genimage=genimage mcopy=mtools mkfs.vfat=dosfstools mke2fs=e2fsprogs \
-    rauc=rauc openssl=openssl depmod=kmod cpio=cpio xz=xz-utils dpkg-deb=dpkg
+scripts/packages.sh "make image" mmdebstrap=mmdebstrap newuidmap=uidmap arch-test=arch-test \
+    qemu-aarch64-static=qemu-user-static fakeroot=fakeroot mksquashfs=squashfs-tools genimage=genimage mcopy=mtools \
+    mkfs.vfat=dosfstools mke2fs=e2fsprogs rauc=rauc openssl=openssl depmod=kmod cpio=cpio xz=xz-utils dpkg-deb=dpkg
 target=$PWD/${CARGO_TARGET_DIR:-target}
 room=$target/boards
 out=$target/image

@@ -140,7 +140,7 @@ fn a_power_cord_pulled_in_the_middle_of_writing_takes_nothing_that_was_committed
     let mut said: Option<Report> = None;
     for cut in 1..=cuts {
         // Every other time what is written stays on the board, and goes out after the next boot.
-        if cut % 2 == 0 {
+        if cut.is_multiple_of(2) {
             ward.broker.stop();
         } else if cut > 1 {
             ward.broker.come_back();
