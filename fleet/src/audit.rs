@@ -15,7 +15,7 @@ use wardlink_wire::audit::{self, AuditError, Chain};
 use wardlink_wire::codec::EncodeError;
 
 use crate::clock;
-use crate::directory::FleetDirectory;
+use crate::directory::{DirectoryError, FleetDirectory};
 use crate::exit::{Exit, Verdict};
 use crate::pki::hex;
 
@@ -44,9 +44,10 @@ pub struct Arguments {
 /// When a log cannot be read, or is not what was written.
 pub fn run(command: &Command, out: &mut dyn Write) -> Result<(), AuditLogError> {
     let (Command::Verify(arguments) | Command::Show(arguments)) = command;
-    let own = FleetDirectory::at(&arguments.fleet).audit();
     let files = if arguments.files.is_empty() {
-        vec![own]
+        let fleet = FleetDirectory::at(&arguments.fleet);
+        fleet.settings()?;
+        vec![fleet.audit()]
     } else {
         arguments.files.clone()
     };
@@ -144,6 +145,9 @@ fn read(path: &Path) -> Result<Vec<u8>, AuditLogError> {
 /// Why a log is of no use.
 #[derive(Debug, thiserror::Error)]
 pub enum AuditLogError {
+    /// No fleet, whose log it would be.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
     /// Not what was written.
     #[error("audit log: {0}")]
     Chain(#[from] AuditError),
@@ -166,6 +170,7 @@ pub enum AuditLogError {
 impl Verdict for AuditLogError {
     fn exit(&self) -> Exit {
         match self {
+            Self::Directory(error) => error.exit(),
             Self::Io { error, .. } if error.kind() == io::ErrorKind::NotFound => Exit::BadInput,
             _ => Exit::Failed,
         }

@@ -485,3 +485,12 @@ fn every_command_explains_itself() {
         assert!(help.contains("Example"), "{command:?}: {help}");
     }
 }
+
+#[test]
+fn the_audit_log_of_a_fleet_that_is_not_there_is_asked_for_in_the_words_of_every_command() {
+    let ward = Ward::new();
+    for command in ["verify", "show"] {
+        let said = ward.fails(&["audit", command], 2);
+        assert!(said.contains("is no fleet directory"), "{said}");
+    }
+}
