@@ -69,17 +69,25 @@ impl Light {
             .expect("a runtime");
         let traffic = Arc::new(Traffic::default());
         let mut gateways = JoinSet::new();
-        for name in names {
-            let identity = identity(authority, folder, ca, name);
-            let one = Gateway {
-                name: name.clone(),
-                trust: trust.clone(),
-                traffic: Arc::clone(&traffic),
-            };
-            let session = runtime
-                .block_on(one.open(&identity, port))
-                .unwrap_or_else(|error| panic!("{name}: {error}"));
-            gateways.spawn_on(one.serve(session), runtime.handle());
+        for some in names.chunks(AT_ONCE) {
+            let mut opening = JoinSet::new();
+            for name in some {
+                let identity = identity(authority, folder, ca, name);
+                let one = Gateway {
+                    name: name.clone(),
+                    trust: trust.clone(),
+                    traffic: Arc::clone(&traffic),
+                };
+                let open = async move {
+                    let session = one.open(&identity, port).await;
+                    let session = session.unwrap_or_else(|error| panic!("{}: {error}", one.name));
+                    (one, session)
+                };
+                opening.spawn_on(open, runtime.handle());
+            }
+            for (one, session) in runtime.block_on(opening.join_all()) {
+                gateways.spawn_on(one.serve(session), runtime.handle());
+            }
         }
         Self {
             runtime,
@@ -231,3 +239,6 @@ fn now_ns() -> i64 {
         .expect("after 1970");
     i64::try_from(since.as_nanos()).expect("before 2262")
 }
+
+/// So many connect at once: more would wait in the broker's queue of connections longer than a client does.
+const AT_ONCE: usize = 64;
