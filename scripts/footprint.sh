@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # footprint.sh: measures what the release program takes of a machine, and writes docs/footprint.md. About forty-five
-# minutes once it is built; nothing else should run meanwhile. WARDLINK_FOOTPRINT_SECONDS=n: seconds of each load.
+# minutes once it is built; nothing else should run meanwhile. WARDLINK_FOOTPRINT_SECONDS=n: seconds of each
+# load. WARDLINK_FOOTPRINT_KEEP=1: what was measured in target/footprint before is not measured again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,6 +16,7 @@ cargo build --workspace --all-features --bins
 cargo build --locked --release -p wardlink-agent --bin wardlink-agent
 cargo test -p wardlink-tests --all-features --test footprint --no-run
 measure() { # FOLDER OUT [VARIABLE=VALUE...]
+    [ "${WARDLINK_FOOTPRINT_KEEP:-}" = 1 ] && [ -s "$room/$2" ] && return
     env WARDLINK_BIN_DIR="$PWD/$room/$1" WARDLINK_FOOTPRINT_OUT="$PWD/$room/$2" "${@:3}" \
         cargo test -p wardlink-tests --all-features --test footprint -- --ignored --nocapture
 }
