@@ -22,9 +22,9 @@ test-powercut: ## cut the power of an emulated machine in mid-write; look what i
 test-hardware: ## boot the agent on emulated ARM boards, read their sensor, pull the power cord
 	scripts/hardware.sh
 
-test-fleet: ## roll out to 50 real agents and to 10,000 light gateways; some minutes
+test-fleet: ## roll out to 50 real agents and to 5,000 light gateways; some minutes
 	cargo build --workspace --all-features --bins
-	ulimit -n 16384 && WARDLINK_FLEET=50 WARDLINK_LIGHT_FLEET=10000 \
+	ulimit -n 16384 && WARDLINK_FLEET=50 WARDLINK_LIGHT_FLEET=5000 \
 	    cargo test -p wardlink-tests --all-features --test rollout -- --nocapture --test-threads 1
 
 cross-test: ## run the tests of wire and store built for aarch64, under qemu-user

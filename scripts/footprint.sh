@@ -65,7 +65,7 @@ $(split 2)
 
 ## On aarch64
 
-The same loads with the cross-built program under qemu-user, for what an emulator does not change. Its own memory and
+The same loads, but for the oximeter, with the cross-built program under qemu-user, for what an emulator does not change. Its own memory and
 speed say nothing.
 $emulated
 

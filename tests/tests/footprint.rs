@@ -90,7 +90,7 @@ fn backlog() -> String {
     let report = gateway.until("it can be asked", |_| true);
     gateway.kill();
     format!(
-        "| start to READY with {} MiB of backlog | {} ms |\n| memory with it, five devices recorded, no broker | {} PSS, {} its own |\n",
+        "| start to READY with {} MiB of backlog | {} ms |\n| memory with it, four devices recorded, no broker | {} PSS, {} its own |\n",
         report.store_bytes >> 20,
         took.as_millis(),
         mib(pss),
@@ -143,7 +143,11 @@ fn loads(counts_only: bool) -> String {
         ),
         ("monitor: twelve leads at 500 Hz, with the vitals", leads),
     ];
-    for (name, profile) in loads {
+    for (name, mut profile) in loads {
+        if counts_only {
+            // qemu-user knows no TIOCGPTPEER, and the simulated line is a pseudo terminal.
+            profile = profile.replace(OXIMETER, "");
+        }
         writeln!(text, "{}", load(name, &profile, counts_only)).expect("a string takes everything");
     }
     text
@@ -242,6 +246,7 @@ const BEDSIDE: &str = "schema = 1\n\
     [[device]]\nid = \"oximeter\"\ndriver = \"nonin\"\nbus = \"sim\"\n\
     [[device]]\nid = \"ppg\"\ndriver = \"max30102\"\nbus = \"sim\"\nrate = 100\n\
     [[device]]\nid = \"ecg\"\ndriver = \"ads1292r\"\nbus = \"sim\"\nrate = 250\n";
+const OXIMETER: &str = "[[device]]\nid = \"oximeter\"\ndriver = \"nonin\"\nbus = \"sim\"\n";
 const STARTS: usize = 9;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Until what a start allocates for itself is given back and the first batches are through.
