@@ -4,7 +4,6 @@
 
 use std::io::{self, ErrorKind, Read};
 use std::net::{TcpStream, ToSocketAddrs};
-use std::path::Path;
 use std::time::Duration;
 
 use rustix::fs::{Access, access};
@@ -13,6 +12,7 @@ use rustls::{ClientConnection, StreamOwned};
 use wardlink_link::identity::Identity;
 
 use super::Finding;
+use super::storage::existing;
 use crate::clock;
 use crate::config::{Broker, Settings};
 
@@ -44,11 +44,7 @@ pub(super) fn renewal(settings: &Settings) -> Finding {
     let files = &settings.broker.files;
     let closed = [&files.certificate, &files.key]
         .into_iter()
-        .filter_map(|file| file.parent())
-        .map(|folder| match folder.as_os_str().is_empty() {
-            true => Path::new("."),
-            false => folder,
-        })
+        .filter_map(|file| existing(file))
         .find(|folder| access(*folder, Access::WRITE_OK | Access::EXEC_OK).is_err());
     match closed {
         None => Finding::well("renewal", "certificate and key can be renewed"),

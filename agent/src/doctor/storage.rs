@@ -90,8 +90,8 @@ fn room(path: &Path, budget: u64) -> Finding {
     }
 }
 
-/// The nearest folder above that is there.
-fn existing(path: &Path) -> Option<&Path> {
+/// The nearest folder that is there, from the path itself upwards.
+pub(super) fn existing(path: &Path) -> Option<&Path> {
     path.ancestors()
         .map(|folder| match folder.as_os_str().is_empty() {
             true => Path::new("."),
